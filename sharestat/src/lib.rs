@@ -1,0 +1,7 @@
+//! sharestat measures how much of the page cache holds bytes that are resident
+//! elsewhere, whose it is, and what each way of sharing would save.
+//!
+//! Data flows one way: `kernel` or `engine_user` fill the [`model`], `identity` names
+//! inodes, `report` and `tui` show the result, `cli` holds it together.
+
+pub mod model;

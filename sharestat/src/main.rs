@@ -1,0 +1,2 @@
+//! The `sharestat` command.
+fn main() {}

@@ -1,0 +1,76 @@
+//! Quantities that must not be mixed up: page indices, contents, bytes.
+
+use std::{fmt, ops};
+
+use serde::{Deserialize, Serialize};
+
+/// Bytes of one page.
+pub const PAGE_SIZE: u64 = sharestat_ebpf::PAGE_SIZE as u64;
+
+/// Position of a page in its file, in pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PageIndex(pub u64);
+
+impl PageIndex {
+    /// The index `pages` further on.
+    #[must_use]
+    pub const fn offset(self, pages: u64) -> Self {
+        Self(self.0.wrapping_add(pages))
+    }
+}
+
+/// XXH64 of one page under the run's seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentHash(pub u64);
+
+/// A count of bytes.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Bytes(pub u64);
+
+impl Bytes {
+    /// The bytes of so many whole pages.
+    #[must_use]
+    pub const fn of_pages(pages: u64) -> Self {
+        Self(pages * PAGE_SIZE)
+    }
+}
+
+impl ops::Add for Bytes {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
+impl ops::AddAssign for Bytes {
+    fn add_assign(&mut self, other: Self) {
+        self.0 += other.0;
+    }
+}
+
+impl std::iter::Sum for Bytes {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        Self(parts.map(|part| part.0).sum())
+    }
+}
+
+/// Binary units with one decimal, as `free -h` and htop print them: `1.4 GiB`.
+impl fmt::Display for Bytes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+        if self.0 < 1024 {
+            return formatter.pad(&format!("{} B", self.0));
+        }
+        let mut unit = 0;
+        let mut scaled = self.0;
+        while scaled >= 1024 * 1024 && unit + 1 < UNITS.len() {
+            scaled >>= 10;
+            unit += 1;
+        }
+        let tenths = scaled * 10 / 1024;
+        formatter.pad(&format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit]))
+    }
+}

@@ -1,0 +1,2 @@
+//! `cargo xtask`: everything around the code.
+fn main() {}
