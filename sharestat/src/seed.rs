@@ -65,7 +65,10 @@ mod tests {
 
     #[test]
     fn random_seeds_differ() {
-        let (one, two) = (Seed::random().expect("a seed"), Seed::random().expect("a seed"));
+        let (one, two) = (
+            Seed::random().expect("a seed"),
+            Seed::random().expect("a seed"),
+        );
         assert_ne!(one, two);
     }
 }

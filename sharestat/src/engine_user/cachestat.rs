@@ -41,7 +41,13 @@ pub(super) fn cachestat(file: &File, first: u64, pages: u64) -> io::Result<Optio
     // SAFETY: both structures have the layout the kernel expects and outlive the call,
     // which reads the first and writes the second.
     let result = unsafe {
-        libc::syscall(SYS_CACHESTAT, file.as_raw_fd(), &raw const range, &raw mut counts, 0)
+        libc::syscall(
+            SYS_CACHESTAT,
+            file.as_raw_fd(),
+            &raw const range,
+            &raw mut counts,
+            0,
+        )
     };
     if result == 0 {
         return Ok(Some(counts));
@@ -86,7 +92,8 @@ mod tests {
     fn only_the_parts_with_cached_pages_are_found() {
         let mut file = tempfile::tempfile().expect("a temporary file");
         file.write_all(&[1; 4096]).expect("a page at the start");
-        file.write_all_at(&[2; 4096], 1 << 40).expect("a page far away");
+        file.write_all_at(&[2; 4096], 1 << 40)
+            .expect("a page far away");
         let far = (1_u64 << 40) / 4096;
         if cachestat(&file, 0, 0).expect("cachestat answers").is_none() {
             println!("skipped: this kernel has no cachestat (before 6.5)");

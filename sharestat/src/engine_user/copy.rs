@@ -46,7 +46,12 @@ impl Scratch {
     ///
     /// # Errors
     /// When the memfd fails; a page of the file that cannot be read is no error.
-    pub(super) fn copy(&mut self, window: &Window, page: u64, count: usize) -> io::Result<Copied<'_>> {
+    pub(super) fn copy(
+        &mut self,
+        window: &Window,
+        page: u64,
+        count: usize,
+    ) -> io::Result<Copied<'_>> {
         let count = count.min(BATCH);
         let before = major_faults();
         let copied = match pwrite(&self.memfd, window.address(page), count * PAGE_SIZE) {
@@ -57,7 +62,10 @@ impl Scratch {
         let major_faults = major_faults().saturating_sub(before);
         let pages = &mut self.pages[..copied];
         self.memfd.read_exact_at(pages.as_flattened_mut(), 0)?;
-        Ok(Copied { pages, major_faults })
+        Ok(Copied {
+            pages,
+            major_faults,
+        })
     }
 }
 
@@ -65,7 +73,8 @@ impl Scratch {
 fn pwrite(file: &File, address: usize, length: usize) -> io::Result<usize> {
     // SAFETY: the kernel only reads the range, checks each page of it, and answers EFAULT
     // or a short count where it cannot be read.
-    let result = unsafe { libc::pwrite(file.as_raw_fd(), address as *const libc::c_void, length, 0) };
+    let result =
+        unsafe { libc::pwrite(file.as_raw_fd(), address as *const libc::c_void, length, 0) };
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }
 

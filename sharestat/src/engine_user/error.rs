@@ -25,7 +25,9 @@ pub enum Error {
         path: PathBuf,
     },
     /// Resources that the engine itself needs.
-    #[error("cannot prepare the scan: {what} failed: {error}; look at the limits of this process (ulimit -a) and its seccomp profile")]
+    #[error(
+        "cannot prepare the scan: {what} failed: {error}; look at the limits of this process (ulimit -a) and its seccomp profile"
+    )]
     Prepare {
         /// The system call or resource.
         what: &'static str,

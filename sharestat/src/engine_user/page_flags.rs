@@ -45,7 +45,11 @@ impl PageFlags {
     ///
     /// # Errors
     /// When one of the two files cannot be read.
-    pub(super) fn unstable(&self, address: usize, count: usize) -> io::Result<Vec<Option<SkipReason>>> {
+    pub(super) fn unstable(
+        &self,
+        address: usize,
+        count: usize,
+    ) -> io::Result<Vec<Option<SkipReason>>> {
         let entries = self.entries(address, count)?;
         let mut reasons = Vec::with_capacity(count);
         while reasons.len() < count {
@@ -84,9 +88,21 @@ impl PageFlags {
     /// Flags of the head of the folio whose tail `frame` is.
     fn head_before(&self, frame: u64) -> io::Result<u64> {
         let start = frame - frame % LARGEST_FOLIO;
-        let before = self.flags(start, usize::try_from(frame - start).map_err(io::Error::other)?)?;
-        let head = before.iter().rev().find(|flags| **flags & COMPOUND_TAIL == 0);
+        let before = self.flags(
+            start,
+            usize::try_from(frame - start).map_err(io::Error::other)?,
+        )?;
+        let head = before
+            .iter()
+            .rev()
+            .find(|flags| **flags & COMPOUND_TAIL == 0);
         Ok(head.copied().unwrap_or(LOCKED))
+    }
+
+    /// Flags of one mapped page, as they are.
+    #[cfg(test)]
+    pub(super) fn raw(&self, address: usize) -> io::Result<u64> {
+        Ok(self.flags(self.entries(address, 1)?[0] & FRAME, 1)?[0])
     }
 
     fn entries(&self, address: usize, count: usize) -> io::Result<Vec<u64>> {
@@ -119,7 +135,12 @@ const fn reason_of(flags: u64) -> Option<SkipReason> {
 fn read_words(file: &File, first: u64, count: usize) -> io::Result<Vec<u64>> {
     let mut bytes = vec![0; count * 8];
     file.read_exact_at(&mut bytes, first * 8)?;
-    Ok(bytes.as_chunks::<8>().0.iter().map(|word| u64::from_ne_bytes(*word)).collect())
+    Ok(bytes
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|word| u64::from_ne_bytes(*word))
+        .collect())
 }
 
 #[cfg(test)]
@@ -140,7 +161,10 @@ mod tests {
         let mut scratch = Scratch::new().expect("a scratch area");
         assert_eq!(scratch.copy(&window, 0, 1).expect("a copy").pages.len(), 1);
         let dirty = flags.unstable(window.address(0), 1).expect("flags");
-        assert!(matches!(dirty[0], Some(SkipReason::Dirty | SkipReason::Writeback)), "{dirty:?}");
+        assert!(
+            matches!(dirty[0], Some(SkipReason::Dirty | SkipReason::Writeback)),
+            "{dirty:?}"
+        );
         file.sync_all().expect("a sync");
         scratch.copy(&window, 0, 1).expect("a copy");
         assert_eq!(flags.unstable(window.address(0), 1).expect("flags"), [None]);
@@ -152,7 +176,10 @@ mod tests {
         assert_eq!(reason_of(0), Some(SkipReason::NotUptodate));
         assert_eq!(reason_of(UPTODATE | LOCKED), Some(SkipReason::Raced));
         assert_eq!(reason_of(UPTODATE | WRITEBACK), Some(SkipReason::Writeback));
-        assert_eq!(reason_of(UPTODATE | DIRTY | LOCKED), Some(SkipReason::Dirty));
+        assert_eq!(
+            reason_of(UPTODATE | DIRTY | LOCKED),
+            Some(SkipReason::Dirty)
+        );
         assert_eq!(reason_of(UPTODATE | HWPOISON), Some(SkipReason::Unreadable));
     }
 }

@@ -22,10 +22,15 @@ impl Window {
     /// When mmap(2) or madvise(2) refuse.
     pub(super) fn map(file: &File, first: u64, pages: u64) -> io::Result<Self> {
         let bytes = |pages: u64| {
-            pages.checked_mul(PAGE_SIZE).ok_or_else(|| io::Error::from(io::ErrorKind::FileTooLarge))
+            pages
+                .checked_mul(PAGE_SIZE)
+                .ok_or_else(|| io::Error::from(io::ErrorKind::FileTooLarge))
         };
         let length = usize::try_from(bytes(pages)?).map_err(io::Error::other)?;
-        let map = MmapOptions::new().offset(bytes(first)?).len(length).map_raw_read_only(file)?;
+        let map = MmapOptions::new()
+            .offset(bytes(first)?)
+            .len(length)
+            .map_raw_read_only(file)?;
         map.advise(Advice::Random)?;
         Ok(Self { map, first })
     }
@@ -53,7 +58,10 @@ impl Window {
     pub(super) fn residency(&self, page: u64, count: u64) -> io::Result<Vec<u8>> {
         let start = self.offset(page);
         let length = usize::try_from(count * PAGE_SIZE).map_err(io::Error::other)?;
-        assert!(start + length <= self.map.len(), "the range lies in the window");
+        assert!(
+            start + length <= self.map.len(),
+            "the range lies in the window"
+        );
         let mut answer = vec![0_u8; length.div_ceil(4096)];
         mincore(self.map.as_ptr().wrapping_add(start), length, &mut answer)?;
         Ok(answer)
@@ -70,5 +78,9 @@ fn mincore(start: *const u8, length: usize, answer: &mut [u8]) -> io::Result<()>
     // SAFETY: the kernel checks the range itself and writes at most one byte for each
     // page of it, for which `answer` has room.
     let result = unsafe { libc::mincore(start.cast_mut().cast(), length, answer.as_mut_ptr()) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }

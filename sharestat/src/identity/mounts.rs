@@ -11,8 +11,8 @@ use std::{
 
 use procfs::process::MountInfo;
 
-use super::escape::{decode_octal, path_of};
-use crate::model::inode::Dev;
+use super::escape::{decode_octal, path_of, printable};
+use crate::model::{inode::Dev, measurement::Filesystem};
 
 const SOURCE: &str = "/proc/self/mountinfo";
 
@@ -125,6 +125,23 @@ impl MountTable {
         best.map(|(mount, path)| (mount.mount_point.clone(), path))
     }
 
+    /// A filesystem as reports name it, by the reachable mount that shows most of it.
+    /// A filesystem that is mounted nowhere here has no type and no mount point.
+    #[must_use]
+    pub fn filesystem(&self, dev: Dev) -> Filesystem {
+        let of_dev = || self.mounts.iter().filter(|mount| mount.dev == dev);
+        let widest = of_dev()
+            .filter(|mount| mount.visible)
+            .min_by_key(|mount| mount.root.len());
+        let any = widest.or_else(|| of_dev().next());
+        Filesystem {
+            dev,
+            fs_type: any.map_or_else(|| "unknown".to_owned(), |mount| mount.fs_type.clone()),
+            id: any.map_or_else(|| dev.to_string(), |mount| printable(mount.source.as_ref())),
+            mount_point: widest.map(|mount| printable(&mount.mount_point)),
+        }
+    }
+
     /// Mounts that a path can reach.
     pub fn visible(&self) -> impl Iterator<Item = &Mount> {
         self.mounts.iter().filter(|mount| mount.visible)
@@ -147,9 +164,15 @@ fn parse_line(line: &[u8]) -> Result<Mount, String> {
     let latin: String = line.iter().copied().map(char::from).collect();
     let parsed = MountInfo::from_line(&latin).map_err(|error| error.to_string())?;
     let options = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
-    let dev = parse_dev(&parsed.majmin)
-        .ok_or_else(|| format!("'{}' is not a device number", parsed.majmin.escape_default()))?;
-    let source = decode_octal(&latin_bytes(parsed.mount_source.as_deref().unwrap_or("none")));
+    let dev = parse_dev(&parsed.majmin).ok_or_else(|| {
+        format!(
+            "'{}' is not a device number",
+            parsed.majmin.escape_default()
+        )
+    })?;
+    let source = decode_octal(&latin_bytes(
+        parsed.mount_source.as_deref().unwrap_or("none"),
+    ));
     let mount_point = decode_octal(&latin_bytes(&parsed.mount_point.to_string_lossy()));
     Ok(Mount {
         id: parsed.mnt_id,
@@ -173,7 +196,9 @@ fn parse_line(line: &[u8]) -> Result<Mount, String> {
 
 /// The bytes that a Latin-1 text stands for. Every character came from one byte.
 fn latin_bytes(text: &str) -> Vec<u8> {
-    text.chars().filter_map(|c| u8::try_from(u32::from(c)).ok()).collect()
+    text.chars()
+        .filter_map(|c| u8::try_from(u32::from(c)).ok())
+        .collect()
 }
 
 /// `major:minor`, within the 12 and 20 bits the kernel has for them.

@@ -28,26 +28,40 @@ fn a_bind_mount_of_a_subdirectory_shows_its_files_there() {
 #[test]
 fn the_root_of_a_mount_has_no_trailing_slash() {
     let shown = table(HOST).display_path(Dev::new(8, 1), b"/images/app");
-    assert_eq!(shown.map(|(_, path)| path), Some(PathBuf::from("/srv/my app")));
+    assert_eq!(
+        shown.map(|(_, path)| path),
+        Some(PathBuf::from("/srv/my app"))
+    );
 }
 
 #[test]
 fn a_name_that_only_starts_like_the_root_is_not_below_it() {
-    assert_eq!(table(HOST).display_path(Dev::new(8, 1), b"/images/apple"), None);
+    assert_eq!(
+        table(HOST).display_path(Dev::new(8, 1), b"/images/apple"),
+        None
+    );
 }
 
 #[test]
 fn a_mount_under_another_mount_is_hidden() {
     let table = table(HOST);
-    let hidden: Vec<i32> = table.mounts().iter().filter(|m| !m.visible).map(|m| m.id).collect();
+    let hidden: Vec<i32> = table
+        .mounts()
+        .iter()
+        .filter(|m| !m.visible)
+        .map(|m| m.id)
+        .collect();
     assert_eq!(hidden, [31]);
-    let at_data = table.filesystem_of(Path::new("/data/x")).expect("the root is there at least");
+    let at_data = table
+        .filesystem_of(Path::new("/data/x"))
+        .expect("the root is there at least");
     assert_eq!(at_data.fs_type, "tmpfs");
 }
 
 #[test]
 fn a_mount_in_a_directory_that_was_mounted_over_is_hidden() {
-    let text = "1 0 8:1 / / rw - ext4 a rw\n2 1 8:2 / /a/b rw - ext4 b rw\n3 1 8:3 / /a rw - ext4 c rw\n";
+    let text =
+        "1 0 8:1 / / rw - ext4 a rw\n2 1 8:2 / /a/b rw - ext4 b rw\n3 1 8:3 / /a rw - ext4 c rw\n";
     let visible: Vec<i32> = table(text).visible().map(|mount| mount.id).collect();
     assert_eq!(visible, [1, 3]);
 }
@@ -55,7 +69,9 @@ fn a_mount_in_a_directory_that_was_mounted_over_is_hidden() {
 #[test]
 fn repeated_options_are_kept_in_order() {
     let table = table(HOST);
-    let overlay = table.filesystem_of(Path::new("/merged")).expect("it is mounted");
+    let overlay = table
+        .filesystem_of(Path::new("/merged"))
+        .expect("it is mounted");
     let lower: Vec<&[u8]> = overlay
         .super_options
         .iter()
@@ -76,7 +92,12 @@ fn a_path_of_any_bytes_is_kept() {
 fn a_broken_line_is_named() {
     let error = MountTable::parse(b"22 27 0:21 / /proc rw - proc proc rw\nnonsense\n")
         .expect_err("the second line is nonsense");
-    assert!(error.to_string().starts_with("line 2 of '/proc/self/mountinfo'"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("line 2 of '/proc/self/mountinfo'"),
+        "{error}"
+    );
 }
 
 #[test]

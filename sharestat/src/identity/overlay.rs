@@ -52,7 +52,12 @@ pub fn layers(mount: &Mount) -> Layers {
 /// overlayfs/params.c), and since 6.5 `lowerdir+` and `datadir+`, one directory each.
 fn named_layers(options: &[(Vec<u8>, Vec<u8>)]) -> Vec<PathBuf> {
     let mut named = Vec::new();
-    for wanted in [b"upperdir".as_slice(), b"lowerdir", b"lowerdir+", b"datadir+"] {
+    for wanted in [
+        b"upperdir".as_slice(),
+        b"lowerdir",
+        b"lowerdir+",
+        b"datadir+",
+    ] {
         for (_, value) in options.iter().filter(|(name, _)| name == wanted) {
             if wanted == b"lowerdir" {
                 named.extend(split_list(value));
@@ -77,7 +82,10 @@ fn split_list(value: &[u8]) -> Vec<PathBuf> {
             (_, None) => {}
         }
     }
-    parts.iter().map(|part| path_of(part).to_path_buf()).collect()
+    parts
+        .iter()
+        .map(|part| path_of(part).to_path_buf())
+        .collect()
 }
 
 /// Relative layers are relative to the directory the mounter stood in, which the kernel
@@ -97,7 +105,9 @@ fn base_of_relative(mount_point: &Path, named: &[PathBuf]) -> Option<PathBuf> {
 
 /// A path with `..` could exist below many directories by accident.
 fn climbs(layer: &Path) -> bool {
-    layer.components().any(|part| part.as_os_str().as_bytes() == b"..")
+    layer
+        .components()
+        .any(|part| part.as_os_str().as_bytes() == b"..")
 }
 
 #[cfg(test)]
@@ -106,7 +116,10 @@ mod tests {
     use crate::identity::mounts::MountTable;
 
     fn overlay_at(point: &Path, options: &str) -> Mount {
-        let line = format!("9 1 0:9 / {} rw - overlay overlay rw,{options}\n", point.display());
+        let line = format!(
+            "9 1 0:9 / {} rw - overlay overlay rw,{options}\n",
+            point.display()
+        );
         let table = MountTable::parse(line.as_bytes()).expect("the line is a mount");
         table.mounts()[0].clone()
     }
@@ -129,7 +142,10 @@ mod tests {
             root.display()
         );
         let layers = layers(&overlay_at(&root.join("m"), &options));
-        assert_eq!(layers.found, [root.join("up"), root.join("a:1"), root.join("b")]);
+        assert_eq!(
+            layers.found,
+            [root.join("up"), root.join("a:1"), root.join("b")]
+        );
         assert_eq!(layers.missing, Vec::<PathBuf>::new());
     }
 
@@ -141,14 +157,23 @@ mod tests {
             &root.join("id/merged"),
             "lowerdir=l/A:l/B,upperdir=id/diff,workdir=id/work",
         ));
-        assert_eq!(layers.found, [root.join("id/diff"), root.join("l/A"), root.join("l/B")]);
+        assert_eq!(
+            layers.found,
+            [root.join("id/diff"), root.join("l/A"), root.join("l/B")]
+        );
     }
 
     #[test]
     fn a_layer_that_is_not_here_is_missing_not_dropped() {
-        let layers = layers(&overlay_at(Path::new("/m"), "lowerdir+=/no/such/layer,lowerdir+=rel"));
+        let layers = layers(&overlay_at(
+            Path::new("/m"),
+            "lowerdir+=/no/such/layer,lowerdir+=rel",
+        ));
         assert_eq!(layers.found, Vec::<PathBuf>::new());
-        assert_eq!(layers.missing, [PathBuf::from("/no/such/layer"), PathBuf::from("rel")]);
+        assert_eq!(
+            layers.missing,
+            [PathBuf::from("/no/such/layer"), PathBuf::from("rel")]
+        );
     }
 
     #[test]

@@ -21,10 +21,33 @@ const MAX_STACK_DEPTH: usize = 2;
 /// Filesystems without files whose pages could be shared: interfaces of the kernel,
 /// and hugetlbfs, whose pages are not 4 KiB.
 const PSEUDO: [&str; 27] = [
-    "autofs", "bdev", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "cpuset", "debugfs",
-    "devpts", "devtmpfs", "efivarfs", "functionfs", "fusectl", "hugetlbfs", "mqueue", "nfsd",
-    "nsfs", "pipefs", "proc", "pstore", "resctrl", "rpc_pipefs", "securityfs", "selinuxfs",
-    "sysfs", "tracefs",
+    "autofs",
+    "bdev",
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "cpuset",
+    "debugfs",
+    "devpts",
+    "devtmpfs",
+    "efivarfs",
+    "functionfs",
+    "fusectl",
+    "hugetlbfs",
+    "mqueue",
+    "nfsd",
+    "nsfs",
+    "pipefs",
+    "proc",
+    "pstore",
+    "resctrl",
+    "rpc_pipefs",
+    "securityfs",
+    "selinuxfs",
+    "sysfs",
+    "tracefs",
 ];
 
 /// Whether a filesystem type is an interface of the kernel and not a place for files.
@@ -87,7 +110,10 @@ impl Scope {
     /// Every filesystem that a path can reach.
     #[must_use]
     pub fn everything(mounts: &MountTable) -> Self {
-        let mut scope = Self { complete: true, ..Self::default() };
+        let mut scope = Self {
+            complete: true,
+            ..Self::default()
+        };
         for mount in mounts.visible() {
             scope.add_mount(mounts, mount, &mount.mount_point, 0);
         }
@@ -100,9 +126,15 @@ impl Scope {
     /// # Errors
     /// When one does not exist or is no directory.
     pub fn below(mounts: &MountTable, directories: &[PathBuf]) -> Result<Self, ScopeError> {
-        let mut scope = Self { complete: true, ..Self::default() };
+        let mut scope = Self {
+            complete: true,
+            ..Self::default()
+        };
         for path in directories {
-            let unreachable = |error| ScopeError::Unreachable { path: path.clone(), error };
+            let unreachable = |error| ScopeError::Unreachable {
+                path: path.clone(),
+                error,
+            };
             let directory = fs::canonicalize(path).map_err(unreachable)?;
             if !fs::metadata(&directory).map_err(unreachable)?.is_dir() {
                 return Err(ScopeError::NotADirectory { path: path.clone() });
@@ -140,11 +172,15 @@ impl Scope {
             self.add_overlay(mounts, mount, directory, depth);
         } else if !is_pseudo(&mount.fs_type) {
             // A mount found by `filesystem_of` is above the directory.
-            let below = directory.strip_prefix(&mount.mount_point).unwrap_or(Path::new(""));
+            let below = directory
+                .strip_prefix(&mount.mount_point)
+                .unwrap_or(Path::new(""));
             let root = Root {
                 dev: mount.dev,
                 fs_type: mount.fs_type.clone(),
-                path_in_fs: join(path_of(&mount.root), below).into_os_string().into_encoded_bytes(),
+                path_in_fs: join(path_of(&mount.root), below)
+                    .into_os_string()
+                    .into_encoded_bytes(),
                 directory: directory.to_path_buf(),
             };
             if !self.roots.contains(&root) {
@@ -158,10 +194,17 @@ impl Scope {
     fn add_overlay(&mut self, mounts: &MountTable, mount: &Mount, directory: &Path, depth: usize) {
         let shown = printable(directory);
         let layers = overlay::layers(mount);
-        let below = directory.strip_prefix(&mount.mount_point).unwrap_or(Path::new(""));
+        let below = directory
+            .strip_prefix(&mount.mount_point)
+            .unwrap_or(Path::new(""));
         if depth < MAX_STACK_DEPTH {
             let inside = |layer: &PathBuf| join(layer, below);
-            for layer in layers.found.iter().map(inside).filter(|layer| layer.is_dir()) {
+            for layer in layers
+                .found
+                .iter()
+                .map(inside)
+                .filter(|layer| layer.is_dir())
+            {
                 self.add_tree(mounts, &layer, depth + 1);
             }
             self.note(format!(
@@ -186,7 +229,8 @@ impl Scope {
 
     /// Outer directories first: a walk that comes to a directory a second time stops.
     fn sort(&mut self) {
-        self.roots.sort_by_key(|root| (root.dev, root.path_in_fs.len()));
+        self.roots
+            .sort_by_key(|root| (root.dev, root.path_in_fs.len()));
     }
 }
 
@@ -231,7 +275,14 @@ mod tests {
         let directories: Vec<PathBuf> = scope.roots.iter().map(|r| r.directory.clone()).collect();
         assert_eq!(directories, [top.join("up/etc")]);
         assert!(!scope.complete);
-        assert!(scope.notes.iter().any(|note| note.contains("layer '/gone'")), "{:?}", scope.notes);
+        assert!(
+            scope
+                .notes
+                .iter()
+                .any(|note| note.contains("layer '/gone'")),
+            "{:?}",
+            scope.notes
+        );
     }
 
     #[test]
