@@ -9,4 +9,5 @@ pub mod engine_user;
 pub mod identity;
 pub mod model;
 pub mod progress;
+pub mod report;
 pub mod seed;

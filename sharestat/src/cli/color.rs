@@ -22,7 +22,11 @@ impl Color {
     #[must_use]
     pub fn on_stdout(self) -> bool {
         let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
-        self.decide(env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()), set("CLICOLOR_FORCE"), std::io::stdout().is_terminal())
+        self.decide(
+            env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+            set("CLICOLOR_FORCE"),
+            std::io::stdout().is_terminal(),
+        )
     }
 
     const fn decide(self, no_color: bool, forced: bool, terminal: bool) -> bool {
@@ -37,7 +41,9 @@ impl Color {
 /// `--color` for clap's own help and errors, which come before arguments are parsed.
 pub(super) fn before_parsing(arguments: &[OsString]) -> ColorChoice {
     let mut choice = ColorChoice::Auto;
-    let pairs = arguments.iter().zip(arguments.iter().skip(1).map(Some).chain([None]));
+    let pairs = arguments
+        .iter()
+        .zip(arguments.iter().skip(1).map(Some).chain([None]));
     for (argument, next) in pairs {
         let value = match argument.to_str() {
             Some("--color") => next.and_then(|value| value.to_str()),
@@ -70,8 +76,14 @@ mod tests {
     #[test]
     fn both_spellings_are_seen_before_parsing() {
         let words = |text: &str| -> Vec<OsString> { text.split(' ').map(OsString::from).collect() };
-        assert_eq!(before_parsing(&words("s scan --color never")), ColorChoice::Never);
-        assert_eq!(before_parsing(&words("s --color=always scan")), ColorChoice::Always);
+        assert_eq!(
+            before_parsing(&words("s scan --color never")),
+            ColorChoice::Never
+        );
+        assert_eq!(
+            before_parsing(&words("s --color=always scan")),
+            ColorChoice::Always
+        );
         assert_eq!(before_parsing(&words("s scan --color")), ColorChoice::Auto);
     }
 }

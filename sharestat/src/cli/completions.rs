@@ -10,7 +10,12 @@ use super::{
 
 pub(super) fn run(arguments: &CompletionsArgs) -> Result<Exit, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "sharestat", &mut script);
+    clap_complete::generate(
+        arguments.shell,
+        &mut Cli::command(),
+        "sharestat",
+        &mut script,
+    );
     output::print(|out| out.write_all(&script))?;
     Ok(Exit::Ok)
 }

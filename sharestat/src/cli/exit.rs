@@ -60,7 +60,10 @@ pub enum Failure {
 impl Failure {
     /// A failure with a sentence.
     pub fn new(exit: Exit, message: impl fmt::Display) -> Self {
-        Self::Told { exit, message: message.to_string() }
+        Self::Told {
+            exit,
+            message: message.to_string(),
+        }
     }
 
     /// The exit code that fits.

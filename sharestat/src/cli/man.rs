@@ -38,7 +38,10 @@ fn section(command: &Command, mut out: &mut dyn Write) -> io::Result<()> {
     let mut body = Vec::new();
     let page = Man::new(command.clone());
     page.render_description_section(&mut body)?;
-    if command.get_arguments().any(|argument| !argument.is_hide_set()) {
+    if command
+        .get_arguments()
+        .any(|argument| !argument.is_hide_set())
+    {
         page.render_options_section(&mut body)?;
     }
     let name = command.get_name();

@@ -59,7 +59,10 @@ pub(super) fn write(
     atomically(path, content).map_err(|error| {
         Failure::new(
             Exit::Threshold,
-            format!("cannot write '{}': {error}; nothing was left there", printable(path)),
+            format!(
+                "cannot write '{}': {error}; nothing was left there",
+                printable(path)
+            ),
         )
     })
 }
@@ -70,23 +73,30 @@ pub(super) fn write(
 /// As [`write`].
 pub(super) fn print(content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
-    content(&mut out).and_then(|()| out.flush()).map_err(|error| {
-        // What is still buffered has no reader: do not try it again on drop.
-        let _ = out.into_parts();
-        if error.kind() == ErrorKind::BrokenPipe {
-            return Failure::OutputClosed;
-        }
-        Failure::new(Exit::Threshold, format!("cannot write to stdout: {error}"))
-    })
+    content(&mut out)
+        .and_then(|()| out.flush())
+        .map_err(|error| {
+            // What is still buffered has no reader: do not try it again on drop.
+            let _ = out.into_parts();
+            if error.kind() == ErrorKind::BrokenPipe {
+                return Failure::OutputClosed;
+            }
+            Failure::new(Exit::Threshold, format!("cannot write to stdout: {error}"))
+        })
 }
 
 /// Writes beside the target, syncs, renames: a reader sees the old file or the new one.
-fn atomically(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+fn atomically(
+    path: &Path,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let temporary = beside(path)?;
     let written = (|| {
         let mut out = BufWriter::new(File::create_new(&temporary)?);
         content(&mut out)?;
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        out.into_inner()
+            .map_err(io::IntoInnerError::into_error)?
+            .sync_all()?;
         fs::rename(&temporary, path)
     })();
     if written.is_err() {
@@ -97,7 +107,9 @@ fn atomically(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()
 }
 
 fn beside(path: &Path) -> io::Result<PathBuf> {
-    let name = path.file_name().ok_or_else(|| io::Error::from(ErrorKind::InvalidFilename))?;
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::from(ErrorKind::InvalidFilename))?;
     let mut hidden = std::ffi::OsString::from(".");
     hidden.push(name);
     hidden.push(format!(".{}.tmp", std::process::id()));
@@ -118,7 +130,12 @@ mod tests {
             Err(io::Error::other("the source broke"))
         });
         let failure = failed.expect_err("the content failed");
-        assert!(failure.to_string().contains("report.json': the source broke"), "{failure}");
+        assert!(
+            failure
+                .to_string()
+                .contains("report.json': the source broke"),
+            "{failure}"
+        );
         assert_eq!(fs::read(&path).expect("it is there"), b"first");
         assert_eq!(fs::read_dir(directory.path()).expect("it lists").count(), 1);
     }
@@ -126,11 +143,19 @@ mod tests {
     #[test]
     fn the_ending_chooses_the_format_and_the_option_beats_it() {
         let chosen = |format, file: Option<&str>| {
-            OutputArgs { format, output: file.map(PathBuf::from), top: 0 }.chosen()
+            OutputArgs {
+                format,
+                output: file.map(PathBuf::from),
+                top: 0,
+            }
+            .chosen()
         };
         assert_eq!(chosen(None, None).ok(), Some(Format::Text));
         assert_eq!(chosen(None, Some("a.jsonl")).ok(), Some(Format::Ndjson));
-        assert_eq!(chosen(Some(Format::Csv), Some("a.json")).ok(), Some(Format::Csv));
+        assert_eq!(
+            chosen(Some(Format::Csv), Some("a.json")).ok(),
+            Some(Format::Csv)
+        );
         assert!(chosen(None, Some("a.xlsx")).is_err());
     }
 }

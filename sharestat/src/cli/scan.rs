@@ -21,8 +21,13 @@ pub(super) fn run(arguments: &ScanArgs, common: &Common) -> Result<Exit, Failure
     let (measurement, interrupted) = match arguments.engine {
         EngineChoice::Bpf => return Err(without_bpf()),
         EngineChoice::User => {
-            let options = engine_user::ScanOptions { paths: arguments.paths.clone(), seed };
-            watched(common.quiet, |progress| engine_user::scan(&options, progress))?
+            let options = engine_user::ScanOptions {
+                paths: arguments.paths.clone(),
+                seed,
+            };
+            watched(common.quiet, |progress| {
+                engine_user::scan(&options, progress)
+            })?
         }
     };
     if !common.quiet {
@@ -85,7 +90,10 @@ fn width() -> Option<u16> {
     if !stdout.is_terminal() {
         return None;
     }
-    rustix::termios::tcgetwinsize(&stdout).ok().map(|size| size.ws_col).filter(|columns| *columns > 0)
+    rustix::termios::tcgetwinsize(&stdout)
+        .ok()
+        .map(|size| size.ws_col)
+        .filter(|columns| *columns > 0)
 }
 
 #[cfg(test)]

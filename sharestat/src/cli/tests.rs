@@ -29,7 +29,10 @@ fn scan_takes_several_paths_and_common_options_anywhere() {
     assert_eq!(arguments.engine, args::EngineChoice::User);
     assert_eq!(arguments.output.top, 0);
     assert!(parse("sharestat -q scan").expect("valid").common.quiet);
-    assert_eq!(parse("sharestat scan -vv").expect("valid").common.verbose, 2);
+    assert_eq!(
+        parse("sharestat scan -vv").expect("valid").common.verbose,
+        2
+    );
     assert!(parse("sharestat scan -q -v").is_err());
     assert!(parse("sharestat scan --seed minus").is_err());
 }
@@ -41,7 +44,11 @@ fn every_shell_gets_completions_with_every_command() {
         clap_complete::generate(*shell, &mut Cli::command(), "sharestat", &mut script);
         let script = String::from_utf8(script).expect("scripts are text");
         for command in Cli::command().get_subcommands() {
-            assert!(script.contains(command.get_name()), "{shell} lacks {}", command.get_name());
+            assert!(
+                script.contains(command.get_name()),
+                "{shell} lacks {}",
+                command.get_name()
+            );
         }
     }
 }

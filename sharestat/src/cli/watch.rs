@@ -32,7 +32,10 @@ pub(super) fn watched<T, E: Into<Failure>>(
 ) -> Result<(T, bool), Failure> {
     let progress = Progress::default();
     catch_signals(&progress.stop_flag()).map_err(|error| {
-        Failure::new(Exit::Kernel, format!("cannot handle signals: {error}; look at the seccomp profile"))
+        Failure::new(
+            Exit::Kernel,
+            format!("cannot handle signals: {error}; look at the seccomp profile"),
+        )
     })?;
     let (done, finished) = sync_channel::<()>(1);
     let measured = thread::scope(|threads| {
@@ -54,7 +57,9 @@ pub(super) fn watched<T, E: Into<Failure>>(
         drop(done);
         measured
     });
-    measured.map(|result| (result, progress.stopped())).map_err(Into::into)
+    measured
+        .map(|result| (result, progress.stopped()))
+        .map_err(Into::into)
 }
 
 /// The order matters: the shutdown is armed by the signal after the one that stops.

@@ -4,13 +4,15 @@
 //! Events of different CPUs arrive in no certain order. Where order would matter a page
 //! is marked contested and probed rather than believed.
 
+use std::fmt;
+
 use super::{
     inode::{InodeId, InodeKey},
     inodes::InodeTable,
     ledger::Ledger,
     page::{Observation, PageState, SkipReason},
     pages::{AGED, CONFIRMED, Entry, FRESH, Fate, PageMap},
-    totals::Totals,
+    totals::{Activity, Totals},
     units::{ContentHash, PageIndex},
     view::InodeView,
 };
@@ -149,6 +151,7 @@ impl ContentIndex {
         };
         self.pages.visit(inode, run.first, run.last, |_, entry| {
             let dirty = PageState::Skipped(SkipReason::Dirty);
+            self.ledger.activity.dirtied += 1;
             self.ledger.change(record, entry.state(), dirty);
             entry.set_state(dirty);
             entry.set(CONFIRMED);
@@ -251,6 +254,12 @@ impl ContentIndex {
         self.ledger.totals()
     }
 
+    /// What happened so far.
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        self.ledger.activity
+    }
+
     /// Resident copies of a content.
     #[must_use]
     pub fn copies(&self, content: ContentHash) -> u32 {
@@ -302,6 +311,16 @@ impl ContentIndex {
     }
 }
 
+/// The totals only: an index can hold millions of pages.
+impl fmt::Debug for ContentIndex {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ContentIndex")
+            .field("totals", &self.totals())
+            .finish_non_exhaustive()
+    }
+}
+
 /// The run of pages, `None` when it is empty.
 pub(super) fn run(inode: InodeId, first: PageIndex, pages: u64) -> Option<Run> {
     let last = first.0.saturating_add(pages.checked_sub(1)?);
@@ -311,3 +330,6 @@ pub(super) fn run(inode: InodeId, first: PageIndex, pages: u64) -> Option<Run> {
         last,
     })
 }
+
+#[cfg(test)]
+mod tests;
