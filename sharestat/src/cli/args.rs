@@ -1,4 +1,8 @@
 //! The arguments of every command, with the help that teaches them.
+#![expect(
+    clippy::doc_markdown,
+    reason = "these comments are printed as they are"
+)]
 
 use std::path::PathBuf;
 
@@ -84,7 +88,7 @@ pub enum EngineChoice {
 pub enum Format {
     /// Tables for people.
     Text,
-    /// One document, schema `sharestat.report/v1`.
+    /// One document, schema 'sharestat.report/v1'.
     Json,
     /// One JSON object per line, for streaming tools.
     Ndjson,
