@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     engine_user,
-    model::measurement::Measurement,
+    model::{measurement::Measurement, units::Bytes},
     report::{self, Host, Report},
     seed::Seed,
 };
@@ -30,11 +30,15 @@ pub(super) fn run(arguments: &ScanArgs, common: &Common) -> Result<Exit, Failure
             })?
         }
     };
-    if !common.quiet {
-        tell_notes(&measurement);
-    }
     let report = Report::new(&measurement, &Host::read(), arguments.output.top);
     let file = arguments.output.output.as_deref();
+    // Tables hold the notes. Elsewhere they are fields among many: say them.
+    if !common.quiet && (file.is_some() || format != Format::Text) {
+        tell_notes(&measurement);
+    }
+    if common.verbose > 0 {
+        tell_effort(&measurement);
+    }
     let layout = report::text::Layout {
         width: if file.is_none() { width() } else { None },
         styled: file.is_none() && common.color.on_stdout(),
@@ -76,12 +80,25 @@ fn without_bpf() -> Failure {
     )
 }
 
-/// The notes limit what the numbers mean, so they are said in every format.
+/// The notes limit what the numbers mean.
 fn tell_notes(measurement: &Measurement) {
     for note in &measurement.notes {
         // When stderr is closed there is nobody left to tell.
         let _ = writeln!(io::stderr(), "sharestat: note: {note}");
     }
+}
+
+/// What the measurement cost.
+fn tell_effort(measurement: &Measurement) {
+    let totals = measurement.index.totals();
+    let _ = writeln!(
+        io::stderr(),
+        "sharestat: measured {} cached pages of {} files in {:.2} s; the index takes {}",
+        totals.resident,
+        totals.inodes,
+        measurement.duration.as_secs_f64(),
+        Bytes(measurement.index.memory_bytes())
+    );
 }
 
 /// Columns of the terminal on stdout; no limit when it is none.
