@@ -4,4 +4,6 @@
 //! Data flows one way: `kernel` or `engine_user` fill the [`model`], `identity` names
 //! inodes, `report` and `tui` show the result, `cli` holds it together.
 
+pub mod kernel;
 pub mod model;
+pub mod seed;
