@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod engine_user;
 pub mod identity;
+pub mod kernel;
 pub mod model;
 pub mod progress;
 pub mod report;
