@@ -2,9 +2,11 @@
 
 mod build;
 mod cache;
+mod guest_build;
 mod process;
 mod run;
 mod setup;
+mod vm;
 mod workspace;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -24,6 +26,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Provide everything that building and testing need
+    Setup,
     /// Build the BPF object and target/release/sharestat
     Build {
         /// Leave the BPF programs out: the binary then measures with '--engine user' only
@@ -39,6 +43,8 @@ enum Task {
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
+    /// Boot a kernel with sharestat inside; run a command there, or a shell
+    Vm(vm::Options),
 }
 
 fn main() -> ExitCode {
@@ -54,11 +60,13 @@ fn main() -> ExitCode {
 /// Performs one task and returns the exit code it asks for.
 fn perform(task: Task) -> Result<i32> {
     match task {
+        Task::Setup => setup::everything().map(|()| 0),
         Task::Build { without_bpf } => {
             let binary = build::release(without_bpf)?;
             eprintln!("built '{}'", binary.display());
             Ok(0)
         }
+        Task::Vm(options) => vm::run(options),
         Task::Run {
             without_bpf,
             arguments,

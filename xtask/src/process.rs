@@ -26,6 +26,12 @@ pub(crate) trait Run {
     /// When it cannot be started, ends with anything but success, or prints invalid UTF-8.
     fn text(&mut self) -> Result<String>;
 
+    /// Runs it silently and returns its standard output as it is.
+    ///
+    /// # Errors
+    /// When it cannot be started, or ends with anything but success.
+    fn bytes(&mut self) -> Result<Vec<u8>>;
+
     /// Runs it on our own standard streams and returns how it ended.
     ///
     /// # Errors
@@ -43,6 +49,11 @@ impl Run for Command {
     }
 
     fn text(&mut self) -> Result<String> {
+        String::from_utf8(self.bytes()?)
+            .with_context(|| format!("'{}' printed something that is not UTF-8", shown(self)))
+    }
+
+    fn bytes(&mut self) -> Result<Vec<u8>> {
         let Output {
             status,
             stdout,
@@ -59,8 +70,7 @@ impl Run for Command {
                 last_lines(&String::from_utf8_lossy(&said), LINES_IN_ERRORS)
             );
         }
-        String::from_utf8(stdout)
-            .with_context(|| format!("'{}' printed something that is not UTF-8", shown(self)))
+        Ok(stdout)
     }
 
     fn ending(&mut self) -> Result<ExitStatus> {
@@ -73,6 +83,15 @@ pub(crate) fn shown(command: &Command) -> String {
     std::iter::once(command.get_program())
         .chain(command.get_args())
         .map(|word| word.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Words as one line of shell that gives the same words again.
+pub(crate) fn shell_words(words: &[String]) -> String {
+    words
+        .iter()
+        .map(|word| format!("'{}'", word.replace('\'', r"'\''")))
         .collect::<Vec<_>>()
         .join(" ")
 }
@@ -145,6 +164,17 @@ mod tests {
                 .to_string()
                 .starts_with("'no-such-program-here' is not installed")
         );
+    }
+
+    #[test]
+    fn shell_gives_back_the_words() {
+        let words = ["a b", "it's", "$HOME", "", "\\"].map(str::to_owned);
+        let line = format!("printf '%s\\n' {}", shell_words(&words));
+        let text = Command::new("sh")
+            .args(["-c", &line])
+            .text()
+            .expect("printf is everywhere");
+        assert_eq!(text, "a b\nit's\n$HOME\n\n\\\n");
     }
 
     #[test]

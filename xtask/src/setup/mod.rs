@@ -4,15 +4,17 @@
 pub(crate) mod apt;
 pub(crate) mod compiler;
 pub(crate) mod debian;
+pub(crate) mod host;
+pub(crate) mod kernels;
 pub(crate) mod linker;
 pub(crate) mod rust_src;
 pub(crate) mod sources;
 
 use std::fmt;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
-use self::compiler::Compiler;
+use self::{compiler::Compiler, kernels::Series};
 use crate::cache::Cache;
 
 /// What a part of the setup did.
@@ -55,3 +57,53 @@ pub(crate) fn for_building(cache: &Cache) -> Result<(Compiler, Vec<Step>)> {
     ];
     Ok((compiler, steps))
 }
+
+/// Provides what booting guests needs, but for the kernels.
+///
+/// # Errors
+/// When QEMU or a tool of the guests cannot be had.
+pub(crate) fn for_guests(cache: &Cache) -> Result<Vec<Step>> {
+    Ok(vec![
+        host::provide_qemu(cache)?,
+        host::provide_tools(cache)?,
+        host::provide_busybox(cache)?,
+    ])
+}
+
+/// Provides everything, and prints what is there and what could not be had.
+///
+/// # Errors
+/// When something could not be had; the other parts are provided all the same.
+pub(crate) fn everything() -> Result<()> {
+    let cache = Cache::open()?;
+    let parts: [(&str, Provide); 3] = [
+        ("building", |cache| Ok(for_building(cache)?.1)),
+        ("guests", for_guests),
+        ("kernels", |cache| {
+            Series::ALL
+                .into_iter()
+                .map(|series| Ok(kernels::provide(cache, series)?.1))
+                .collect()
+        }),
+    ];
+    let mut missing = Vec::new();
+    for (name, provide) in parts {
+        match provide(&cache) {
+            Ok(steps) => steps.iter().for_each(|step| eprintln!("{step}")),
+            Err(error) => {
+                eprintln!("missing  {error:#}");
+                missing.push(name);
+            }
+        }
+    }
+    if !missing.is_empty() {
+        bail!(
+            "not all could be provided; missing for: {}",
+            missing.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// Provides some parts and says what it did.
+type Provide = fn(&Cache) -> Result<Vec<Step>>;
