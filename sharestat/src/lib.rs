@@ -5,3 +5,4 @@
 //! inodes, `report` and `tui` show the result, `cli` holds it together.
 
 pub mod model;
+pub mod query;
