@@ -84,7 +84,7 @@ impl Parser<'_> {
         } else {
             match token {
                 Token::Open => self.group(place)?,
-                Token::Word { text, quoted } => self.condition(text, quoted, place)?,
+                Token::Word { text, quoted } => self.condition(&text, quoted, place)?,
                 Token::Close | Token::Operator(_) | Token::Not => {
                     return Err(self.error(place, "a field name is missing before this"));
                 }
@@ -108,15 +108,15 @@ impl Parser<'_> {
     /// A word alone, or `field operator value`.
     fn condition(
         &mut self,
-        word: String,
+        word: &str,
         quoted: bool,
         place: Range<usize>,
     ) -> Result<Node, QueryError> {
         let Some((Token::Operator(operator), sign)) = self.peek().cloned() else {
-            return Ok(self.word(&word));
+            return Ok(self.word(word));
         };
         self.next += 1;
-        let known = if quoted { None } else { self.find(&word) };
+        let known = if quoted { None } else { self.find(word) };
         let Some((position, kind)) = known else {
             let names: Vec<_> = self.fields.iter().map(|field| field.name).collect();
             let message = format!("there is no field '{word}' here: use {}", names.join(", "));
@@ -135,13 +135,13 @@ impl Parser<'_> {
                 let message = format!("'{word}' is a size: compare it with =, !=, <, <=, > or >=");
                 Err(self.error(sign, message))
             }
-            (FieldKind::Bytes, _) => match parse_size(&value) {
-                Some(bytes) => Ok(Node::Bytes(position, operator, bytes)),
-                None => {
+            (FieldKind::Bytes, _) => {
+                let bytes = parse_size(&value).ok_or_else(|| {
                     let message = format!("'{value}' is no size: write one like 10MiB or 4096");
-                    Err(self.error(value_place, message))
-                }
-            },
+                    self.error(value_place, message)
+                })?;
+                Ok(Node::Bytes(position, operator, bytes))
+            }
         }
     }
 

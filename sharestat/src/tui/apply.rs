@@ -6,7 +6,9 @@ use std::{
 };
 
 use ratatui::{
-    crossterm::event::{KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind},
+    crossterm::event::{
+        KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+    },
     layout::Position,
 };
 
@@ -34,6 +36,8 @@ impl State {
         if event.kind == KeyEventKind::Release || event.modifiers.intersects(foreign) {
             return;
         }
+        // Several keys may come between two pictures: each sees the page of the one before.
+        self.prepare(self.size);
         let key = Key::from(event);
         let bound = self.keys.action(key);
         let columns = self.page().table().map_or(&[][..], |table| table.columns());
@@ -44,8 +48,9 @@ impl State {
             self.answer(request, now);
         } else if let Some(action) = bound {
             self.act(action, now);
-        } else if let Some(column) =
-            columns.iter().find(|column| key == Key::char(column.spec().letter))
+        } else if let Some(column) = columns
+            .iter()
+            .find(|column| key == Key::char(column.spec().letter))
         {
             self.sort_by(*column);
         }
@@ -64,7 +69,9 @@ impl State {
                 self.sort_by(column);
             }
             Request::Filter(text) => {
-                let failed = self.list_mut().and_then(|list| list.set_filter(&text).err());
+                let failed = self
+                    .list_mut()
+                    .and_then(|list| list.set_filter(&text).err());
                 if let Some(Overlay::Filter { error, .. }) = &mut self.overlay {
                     *error = failed;
                     if text.is_empty() {
@@ -94,8 +101,13 @@ impl State {
         if event.kind != MouseEventKind::Down(MouseButton::Left) || self.overlay.is_some() {
             return;
         }
+        self.prepare(self.size);
         let place = Position::new(event.column, event.row);
-        match hits.iter().find(|(area, _)| area.contains(place)).map(|(_, hit)| *hit) {
+        match hits
+            .iter()
+            .find(|(area, _)| area.contains(place))
+            .map(|(_, hit)| *hit)
+        {
             Some(Hit::View(view)) => self.show(view),
             Some(Hit::Sort(column)) => self.sort_by(column),
             Some(Hit::Row(row)) if self.step().cursor == row => self.act(Action::Open, now),
@@ -117,7 +129,10 @@ impl State {
             Action::Suspend => self.effects.push(Effect::Suspend),
             Action::Help => self.overlay = Some(Overlay::Help { top: 0 }),
             Action::Palette => {
-                self.overlay = Some(Overlay::Palette { input: Input::default(), selected: 0 });
+                self.overlay = Some(Overlay::Palette {
+                    input: Input::default(),
+                    selected: 0,
+                });
             }
             Action::View(view) => self.show(view),
             Action::NextView => self.show(self.beside(1)),
@@ -140,7 +155,11 @@ impl State {
             Action::Follow => self.follow(now),
             Action::Freeze => {
                 let shown = Arc::clone(self.frame());
-                self.frozen = if self.frozen.is_some() { None } else { Some(shown) };
+                self.frozen = if self.frozen.is_some() {
+                    None
+                } else {
+                    Some(shown)
+                };
             }
             Action::Units => {
                 self.units = self.units.next();
@@ -171,7 +190,9 @@ impl State {
     fn beside(&self, distance: usize) -> View {
         let tabs = self.tabs();
         let here = tabs.iter().position(|view| *view == self.view).unwrap_or(0);
-        tabs.get((here + distance) % tabs.len().max(1)).copied().unwrap_or(self.view)
+        tabs.get((here + distance) % tabs.len().max(1))
+            .copied()
+            .unwrap_or(self.view)
     }
 
     /// Moving by hand ends following: the cursor is wanted elsewhere.
@@ -223,7 +244,10 @@ impl State {
     fn sort_menu(&mut self) {
         let Some(list) = self.list() else { return };
         let columns = list.table().columns();
-        let selected = columns.iter().position(|column| *column == list.sort()).unwrap_or(0);
+        let selected = columns
+            .iter()
+            .position(|column| *column == list.sort())
+            .unwrap_or(0);
         self.overlay = Some(Overlay::Sort { selected });
     }
 
@@ -239,7 +263,9 @@ impl State {
 
     fn edit_filter(&mut self) {
         if let Some(list) = self.list() {
-            let input = Input { text: list.filter().to_owned() };
+            let input = Input {
+                text: list.filter().to_owned(),
+            };
             self.overlay = Some(Overlay::Filter { input, error: None });
         }
     }
@@ -253,7 +279,11 @@ impl State {
         });
         if let Some(list) = self.list_mut() {
             list.follow = if list.follow.is_some() { None } else { key };
-            let word = if list.follow.is_some() { "following the row" } else { "not following" };
+            let word = if list.follow.is_some() {
+                "following the row"
+            } else {
+                "not following"
+            };
             self.say(word, Role::Text, now);
         }
     }
@@ -261,14 +291,24 @@ impl State {
     fn pace(&mut self, slower: bool, now: Instant) {
         let current = self.refresh.as_millis();
         let next = if slower {
-            INTERVALS.into_iter().find(|interval| u128::from(*interval) > current)
+            INTERVALS
+                .into_iter()
+                .find(|interval| u128::from(*interval) > current)
         } else {
-            INTERVALS.into_iter().rev().find(|interval| u128::from(*interval) < current)
+            INTERVALS
+                .into_iter()
+                .rev()
+                .find(|interval| u128::from(*interval) < current)
         };
         if let Some(interval) = next {
             self.refresh = Duration::from_millis(interval);
-            self.effects.push(Effect::Send(Command::Refresh(self.refresh)));
+            self.effects
+                .push(Effect::Send(Command::Refresh(self.refresh)));
         }
-        self.say(format!("a frame every {}", span(self.refresh)), Role::Text, now);
+        self.say(
+            format!("a frame every {}", span(self.refresh)),
+            Role::Text,
+            now,
+        );
     }
 }

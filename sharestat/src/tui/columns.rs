@@ -69,21 +69,116 @@ macro_rules! spec {
 
 /// All columns, in the order of [`Column`].
 pub const COLUMNS: [Spec; 11] = [
-    spec!(Path, "path", [], "PATH", 'P', Text, 9, "path of the file under its mount point"),
-    spec!(Name, "name", [], "NAME", 'N', Text, 9, "name of the filesystem, layer, image or container"),
-    spec!(Fs, "fs", ["type"], "FS", 'T', Text, 4, "type of the filesystem"),
-    spec!(Runtime, "runtime", [], "RUNTIME", 'U', Text, 4, "container runtime that knows it"),
-    spec!(Resident, "resident", ["res"], "RESIDENT", 'R', Bytes, 7, "bytes in the page cache"),
-    spec!(Duplicate, "duplicate", ["dup"], "DUPLICATE", 'D', Bytes, 8,
-        "bytes whose content is resident at least once more"),
-    spec!(Exclusive, "exclusive", ["excl"], "EXCLUSIVE", 'X', Bytes, 5,
-        "bytes whose content has no copy outside"),
-    spec!(Saving, "saving", ["save"], "SAVING", 'S', Bytes, 6,
-        "its share of what sharing by content would save; all shares add up to the duplicate bytes"),
-    spec!(Zero, "zero", [], "ZERO", 'O', Bytes, 2, "bytes of zero pages"),
-    spec!(Charged, "charged", [], "CHARGED", 'C', Bytes, 3, "bytes charged to its memory cgroup"),
-    spec!(Shared, "shared", [], "SHARED", 'B', Bytes, 8,
-        "bytes of the file above whose content this file holds too"),
+    spec!(
+        Path,
+        "path",
+        [],
+        "PATH",
+        'P',
+        Text,
+        9,
+        "path of the file under its mount point"
+    ),
+    spec!(
+        Name,
+        "name",
+        [],
+        "NAME",
+        'N',
+        Text,
+        9,
+        "name of the filesystem, layer, image or container"
+    ),
+    spec!(
+        Fs,
+        "fs",
+        ["type"],
+        "FS",
+        'T',
+        Text,
+        4,
+        "type of the filesystem"
+    ),
+    spec!(
+        Runtime,
+        "runtime",
+        [],
+        "RUNTIME",
+        'U',
+        Text,
+        4,
+        "container runtime that knows it"
+    ),
+    spec!(
+        Resident,
+        "resident",
+        ["res"],
+        "RESIDENT",
+        'R',
+        Bytes,
+        7,
+        "bytes in the page cache"
+    ),
+    spec!(
+        Duplicate,
+        "duplicate",
+        ["dup"],
+        "DUPLICATE",
+        'D',
+        Bytes,
+        8,
+        "bytes whose content is resident at least once more"
+    ),
+    spec!(
+        Exclusive,
+        "exclusive",
+        ["excl"],
+        "EXCLUSIVE",
+        'X',
+        Bytes,
+        5,
+        "bytes whose content has no copy outside"
+    ),
+    spec!(
+        Saving,
+        "saving",
+        ["save"],
+        "SAVING",
+        'S',
+        Bytes,
+        6,
+        "its share of what sharing by content would save; all shares add up to the duplicate bytes"
+    ),
+    spec!(
+        Zero,
+        "zero",
+        [],
+        "ZERO",
+        'O',
+        Bytes,
+        2,
+        "bytes of zero pages"
+    ),
+    spec!(
+        Charged,
+        "charged",
+        [],
+        "CHARGED",
+        'C',
+        Bytes,
+        3,
+        "bytes charged to its memory cgroup"
+    ),
+    spec!(
+        Shared,
+        "shared",
+        [],
+        "SHARED",
+        'B',
+        Bytes,
+        8,
+        "bytes of the file above whose content this file holds too"
+    ),
 ];
 
 impl Column {
@@ -107,7 +202,11 @@ impl Column {
     #[must_use]
     pub const fn field(self) -> Field {
         let spec = self.spec();
-        Field { name: spec.name, aliases: spec.aliases, kind: spec.kind }
+        Field {
+            name: spec.name,
+            aliases: spec.aliases,
+            kind: spec.kind,
+        }
     }
 
     /// Whether it holds text.
@@ -156,9 +255,9 @@ impl Table {
             Self::Copies => &[Shared, Fs, Path],
             Self::Filesystems => &[Resident, Duplicate, Exclusive, Saving, Zero, Fs, Name],
             Self::Layers => &[Resident, Duplicate, Exclusive, Saving, Zero, Name],
-            Self::Images | Self::Containers => {
-                &[Resident, Duplicate, Exclusive, Saving, Charged, Zero, Runtime, Name]
-            }
+            Self::Images | Self::Containers => &[
+                Resident, Duplicate, Exclusive, Saving, Charged, Zero, Runtime, Name,
+            ],
         }
     }
 
@@ -189,7 +288,11 @@ mod tests {
     fn names_and_letters_are_unique_and_every_column_is_in_a_table() {
         for one in &COLUMNS {
             assert!(one.letter.is_ascii_uppercase());
-            assert!(Table::ALL.iter().any(|table| table.columns().contains(&one.column)));
+            assert!(
+                Table::ALL
+                    .iter()
+                    .any(|table| table.columns().contains(&one.column))
+            );
             for other in COLUMNS.iter().filter(|other| other.column != one.column) {
                 assert_ne!(one.name, other.name);
                 assert_ne!(one.letter, other.letter);

@@ -19,7 +19,10 @@ impl Key {
     /// A key without control.
     #[must_use]
     pub const fn plain(code: KeyCode) -> Self {
-        Self { code, control: false }
+        Self {
+            code,
+            control: false,
+        }
     }
 
     /// A character.
@@ -31,13 +34,19 @@ impl Key {
     /// A character with control held.
     #[must_use]
     pub const fn control(letter: char) -> Self {
-        Self { code: KeyCode::Char(letter), control: true }
+        Self {
+            code: KeyCode::Char(letter),
+            control: true,
+        }
     }
 }
 
 impl From<KeyEvent> for Key {
     fn from(event: KeyEvent) -> Self {
-        Self { code: event.code, control: event.modifiers.contains(KeyModifiers::CONTROL) }
+        Self {
+            code: event.code,
+            control: event.modifiers.contains(KeyModifiers::CONTROL),
+        }
     }
 }
 
@@ -106,17 +115,33 @@ impl FromStr for Key {
             Some(prefix) if prefix.eq_ignore_ascii_case("ctrl-") => (true, &text[5..]),
             _ => (false, text),
         };
-        if let Some((code, _)) = NAMES.iter().find(|(_, known)| known.eq_ignore_ascii_case(name)) {
-            return Ok(Self { code: *code, control });
+        if let Some((code, _)) = NAMES
+            .iter()
+            .find(|(_, known)| known.eq_ignore_ascii_case(name))
+        {
+            return Ok(Self {
+                code: *code,
+                control,
+            });
         }
         let mut letters = name.chars();
         if let (Some(letter), None) = (letters.next(), letters.next()) {
-            let letter = if control { letter.to_ascii_lowercase() } else { letter };
-            return Ok(Self { code: KeyCode::Char(letter), control });
+            let letter = if control {
+                letter.to_ascii_lowercase()
+            } else {
+                letter
+            };
+            return Ok(Self {
+                code: KeyCode::Char(letter),
+                control,
+            });
         }
         let number = name.strip_prefix(['F', 'f']).ok_or_else(unknown)?;
         match number.parse() {
-            Ok(number @ 1..=12) => Ok(Self { code: KeyCode::F(number), control }),
+            Ok(number @ 1..=12) => Ok(Self {
+                code: KeyCode::F(number),
+                control,
+            }),
             _ => Err(unknown()),
         }
     }
@@ -132,7 +157,9 @@ impl Default for KeyMap {
     fn default() -> Self {
         let bindings = ACTIONS.iter();
         let keys = bindings.flat_map(|spec| spec.keys.iter().map(|key| (*key, spec.action)));
-        Self { keys: keys.collect() }
+        Self {
+            keys: keys.collect(),
+        }
     }
 }
 
@@ -179,8 +206,12 @@ impl KeyMap {
     #[must_use]
     pub fn keys_of(&self, action: Action) -> Vec<Key> {
         let own = action.spec().keys;
-        let mut keys: Vec<Key> =
-            self.keys.iter().filter(|(_, bound)| **bound == action).map(|(key, _)| *key).collect();
+        let mut keys: Vec<Key> = self
+            .keys
+            .iter()
+            .filter(|(_, bound)| **bound == action)
+            .map(|(key, _)| *key)
+            .collect();
         keys.sort_by_key(|key| {
             let position = own.iter().position(|known| known == key);
             (position.unwrap_or(usize::MAX), key.to_string())
@@ -215,7 +246,10 @@ mod tests {
         let double = KeyMap::with_changes([("quit", vec!["f"])]).expect_err("f is taken");
         assert!(matches!(double, KeyError::Double { .. }));
         let swapped = KeyMap::with_changes([("quit", vec!["f"]), ("freeze", vec!["q"])]);
-        assert_eq!(swapped.expect("swapped").action(Key::char('f')), Some(Action::Quit));
+        assert_eq!(
+            swapped.expect("swapped").action(Key::char('f')),
+            Some(Action::Quit)
+        );
         assert!(KeyMap::with_changes([("fly", vec!["f"])]).is_err());
     }
 }

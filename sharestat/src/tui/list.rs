@@ -77,7 +77,11 @@ impl List {
 
     /// Sorts by a column; by the same one again turns the order round.
     pub fn sort_by(&mut self, column: Column) {
-        self.descending = if column == self.sort { !self.descending } else { !column.is_text() };
+        self.descending = if column == self.sort {
+            !self.descending
+        } else {
+            !column.is_text()
+        };
         self.sort = column;
         self.version += 1;
     }
@@ -91,8 +95,15 @@ impl List {
     /// Sorts by the column so many places to the right.
     pub fn sort_beside(&mut self, right: bool) {
         let columns = self.table.columns();
-        let here = columns.iter().position(|column| *column == self.sort).unwrap_or(0);
-        let there = if right { here + 1 } else { here.wrapping_sub(1) };
+        let here = columns
+            .iter()
+            .position(|column| *column == self.sort)
+            .unwrap_or(0);
+        let there = if right {
+            here + 1
+        } else {
+            here.wrapping_sub(1)
+        };
         if let Some(column) = columns.get(there) {
             self.sort_by(*column);
         }
@@ -103,8 +114,12 @@ impl List {
     /// # Errors
     /// When it is none; the filter stays as it was.
     pub fn set_filter(&mut self, text: &str) -> Result<(), QueryError> {
-        let fields: Vec<Field> =
-            self.table.columns().iter().map(|column| column.field()).collect();
+        let fields: Vec<Field> = self
+            .table
+            .columns()
+            .iter()
+            .map(|column| column.field())
+            .collect();
         let query = Query::parse(text, &fields)?;
         text.trim().clone_into(&mut self.filter);
         self.query = (!self.filter.is_empty()).then_some(query);
@@ -141,9 +156,8 @@ impl List {
     }
 
     fn compute(&self, page: &Page, rows: Rows<'_>, shares: bool) -> Vec<u32> {
-        let kept = (0..rows.len()).filter(|position| {
-            page.admits(rows, *position) && self.matches(rows.row(*position))
-        });
+        let kept = (0..rows.len())
+            .filter(|position| page.admits(rows, *position) && self.matches(rows.row(*position)));
         let kept = kept.filter_map(|position| u32::try_from(position).ok());
         if self.sort.is_text() {
             let mut order: Vec<u32> = kept.collect();
@@ -157,7 +171,11 @@ impl List {
             .map(|position| {
                 let row = rows.row(position as usize);
                 let bytes = row.bytes(self.sort).unwrap_or(0);
-                (if shares { share(row, self.sort) } else { 0.0 }, bytes, position)
+                (
+                    if shares { share(row, self.sort) } else { 0.0 },
+                    bytes,
+                    position,
+                )
             })
             .collect();
         keyed.sort_by(|one, other| {
@@ -167,7 +185,11 @@ impl List {
     }
 
     fn directed(&self, ordering: Ordering) -> Ordering {
-        if self.descending { ordering.reverse() } else { ordering }
+        if self.descending {
+            ordering.reverse()
+        } else {
+            ordering
+        }
     }
 
     fn matches(&self, row: &dyn Row) -> bool {

@@ -89,13 +89,10 @@ fn help_key(top: &mut usize, key: Key, bound: Option<Action>) -> Request {
     Request::Stay
 }
 
-fn sort_key(
-    selected: &mut usize,
-    key: Key,
-    bound: Option<Action>,
-    columns: &[Column],
-) -> Request {
-    let letter = columns.iter().find(|column| key == Key::char(column.spec().letter));
+fn sort_key(selected: &mut usize, key: Key, bound: Option<Action>, columns: &[Column]) -> Request {
+    let letter = columns
+        .iter()
+        .find(|column| key == Key::char(column.spec().letter));
     if let Some(column) = letter {
         return Request::Sort(*column);
     }
@@ -106,7 +103,9 @@ fn sort_key(
         Some(Action::First) => *selected = 0,
         Some(Action::Last) => *selected = last,
         Some(Action::Open) => {
-            return columns.get(*selected).map_or(Request::Close, |column| Request::Sort(*column));
+            return columns
+                .get(*selected)
+                .map_or(Request::Close, |column| Request::Sort(*column));
         }
         Some(Action::Invert) => return Request::Run(Action::Invert),
         Some(Action::Back | Action::SortMenu | Action::Quit) => return Request::Close,
@@ -121,7 +120,9 @@ fn palette_key(input: &mut Input, selected: &mut usize, key: Key) -> Request {
     match key.code {
         KeyCode::Esc => return Request::Close,
         KeyCode::Enter => {
-            return entries.get(*selected).map_or(Request::Stay, |action| Request::Run(*action));
+            return entries
+                .get(*selected)
+                .map_or(Request::Stay, |action| Request::Run(*action));
         }
         KeyCode::Up => *selected = selected.saturating_sub(1),
         KeyCode::Down => *selected = (*selected + 1).min(entries.len().saturating_sub(1)),
@@ -194,7 +195,10 @@ mod tests {
 
     #[test]
     fn the_palette_prefers_names_and_finds_descriptions() {
-        assert_eq!(palette_entries("fil")[0], Action::View(super::super::pages::View::Files));
+        assert_eq!(
+            palette_entries("files")[0],
+            Action::View(super::super::pages::View::Files)
+        );
         assert_eq!(palette_entries("sort")[0], Action::SortMenu);
         assert!(palette_entries("background").contains(&Action::Suspend));
         assert_eq!(palette_entries("").len(), ACTIONS.len() - 1);

@@ -214,12 +214,12 @@ impl Page {
     #[must_use]
     pub fn behind(&self, rows: Rows<'_>, position: usize) -> Option<Self> {
         match rows {
-            Rows::Files(files) => {
-                files.get(position).map(|file| Self::Copies(file.inode, Arc::clone(&file.path)))
-            }
-            Rows::Copies(copies) => {
-                copies.get(position).map(|copy| Self::Copies(copy.inode, Arc::clone(&copy.path)))
-            }
+            Rows::Files(files) => files
+                .get(position)
+                .map(|file| Self::Copies(file.inode, Arc::clone(&file.path))),
+            Rows::Copies(copies) => copies
+                .get(position)
+                .map(|copy| Self::Copies(copy.inode, Arc::clone(&copy.path))),
             Rows::Groups(groups) => {
                 let group = groups.get(position)?;
                 let (id, name) = (Arc::clone(&group.id), Arc::clone(&group.name));

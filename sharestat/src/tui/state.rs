@@ -52,7 +52,11 @@ pub(super) struct Step {
 
 impl Step {
     pub(super) const fn to(page: Page) -> Self {
-        Self { page, cursor: 0, top: 0 }
+        Self {
+            page,
+            cursor: 0,
+            top: 0,
+        }
     }
 }
 
@@ -138,12 +142,10 @@ impl State {
         &self.step().page
     }
 
-    #[expect(clippy::indexing_slicing, reason = "steps is never empty: nothing pops the first")]
     pub(super) fn step(&self) -> &Step {
         &self.steps[self.steps.len() - 1]
     }
 
-    #[expect(clippy::indexing_slicing, reason = "steps is never empty: nothing pops the first")]
     pub(super) fn step_mut(&mut self) -> &mut Step {
         let last = self.steps.len() - 1;
         &mut self.steps[last]
@@ -155,17 +157,26 @@ impl State {
     }
 
     pub(super) fn list_mut(&mut self) -> Option<&mut List> {
-        self.page().table().map(|table| &mut self.lists[table as usize])
+        self.page()
+            .table()
+            .map(|table| &mut self.lists[table as usize])
     }
 
     /// Shows a sentence in the footer for a while.
     pub fn say(&mut self, text: impl Into<String>, role: Role, now: Instant) {
-        self.message = Some(Message { text: text.into(), role, until: now + MESSAGE_TIME });
+        self.message = Some(Message {
+            text: text.into(),
+            role,
+            until: now + MESSAGE_TIME,
+        });
     }
 
     /// Forgets what is over. Whether the screen has to be drawn again.
     pub fn expire(&mut self, now: Instant) -> bool {
-        let over = self.message.as_ref().is_some_and(|message| message.until <= now);
+        let over = self
+            .message
+            .as_ref()
+            .is_some_and(|message| message.until <= now);
         if over {
             self.message = None;
         }
@@ -208,15 +219,22 @@ impl State {
         let visible = self.visible_rows();
         let step = self.step_mut();
         if let Some(key) = follow
-            && !order.get(step.cursor).is_some_and(|row| rows.row(*row as usize).is(&key))
-            && let Some(found) = order.iter().position(|row| rows.row(*row as usize).is(&key))
+            && !order
+                .get(step.cursor)
+                .is_some_and(|row| rows.row(*row as usize).is(&key))
+            && let Some(found) = order
+                .iter()
+                .position(|row| rows.row(*row as usize).is(&key))
         {
             step.cursor = found;
         }
         step.cursor = step.cursor.min(order.len().saturating_sub(1));
         let lowest_top = (step.cursor + 1).saturating_sub(visible);
         let last_top = order.len().saturating_sub(visible);
-        step.top = step.top.clamp(lowest_top, step.cursor).min(last_top.max(lowest_top));
+        step.top = step
+            .top
+            .clamp(lowest_top, step.cursor)
+            .min(last_top.max(lowest_top));
         self.order = order;
     }
 

@@ -21,7 +21,9 @@ pub fn clean(text: &str, ascii: bool) -> String {
             !letter.is_control() && !turns_text(letter)
         }
     };
-    text.chars().map(|letter| if safe(letter) { letter } else { '?' }).collect()
+    text.chars()
+        .map(|letter| if safe(letter) { letter } else { '?' })
+        .collect()
 }
 
 /// Marks that change what neighbouring text looks like: bidirectional controls, line

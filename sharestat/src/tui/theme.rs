@@ -63,7 +63,7 @@ pub struct Glyphs {
     pub corners: [&'static str; 4],
 }
 
-const UNICODE: Glyphs = Glyphs {
+static UNICODE: Glyphs = Glyphs {
     ascii: false,
     cut: "…",
     bar: &["▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"],
@@ -78,7 +78,7 @@ const UNICODE: Glyphs = Glyphs {
     corners: ["┌", "┐", "┘", "└"],
 };
 
-const ASCII: Glyphs = Glyphs {
+static ASCII: Glyphs = Glyphs {
     ascii: true,
     cut: "~",
     bar: &["#"],
@@ -99,7 +99,7 @@ pub struct Theme {
     /// Whether colours are used: the terminal's own 16, else attributes alone.
     pub colour: bool,
     /// Characters.
-    pub glyphs: Glyphs,
+    pub glyphs: &'static Glyphs,
 }
 
 /// `--color`.
@@ -118,7 +118,10 @@ impl Theme {
     /// Sixteen colours and Unicode, or less.
     #[must_use]
     pub const fn new(colour: bool, ascii: bool) -> Self {
-        Self { colour, glyphs: if ascii { ASCII } else { UNICODE } }
+        Self {
+            colour,
+            glyphs: if ascii { &ASCII } else { &UNICODE },
+        }
     }
 
     /// What the options and the environment ask for. An explicit option wins, then
@@ -162,9 +165,10 @@ impl Theme {
                 Role::Dim => plain.fg(Color::DarkGray),
                 Role::Title => plain.fg(Color::Cyan).add_modifier(Modifier::BOLD),
                 Role::Header => plain.fg(Color::Black).bg(Color::Gray),
-                Role::Sorted => {
-                    plain.fg(Color::Black).bg(Color::Cyan).add_modifier(Modifier::BOLD)
-                }
+                Role::Sorted => plain
+                    .fg(Color::Black)
+                    .bg(Color::Cyan)
+                    .add_modifier(Modifier::BOLD),
                 Role::Selected => plain.add_modifier(Modifier::REVERSED),
                 Role::Strong => plain.add_modifier(Modifier::BOLD),
                 Role::Good => plain.fg(Color::Green),

@@ -83,7 +83,7 @@ pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3 + 1);
     for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position) % 3 == 0 {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -95,7 +95,11 @@ pub fn count(value: u64) -> String {
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a ratio is approximate")]
 pub fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
 }
 
 /// A ratio as `24.3 %`. It says 0.0 and 100.0 only for exactly that.
@@ -104,7 +108,7 @@ pub fn percent(ratio: f64) -> String {
     if ratio > 0.0 && ratio < 0.0005 {
         return "<0.1 %".to_owned();
     }
-    if ratio < 1.0 && ratio >= 0.9995 {
+    if (0.9995..1.0).contains(&ratio) {
         return ">99.9 %".to_owned();
     }
     format!("{:.1} %", ratio * 100.0)
@@ -113,7 +117,11 @@ pub fn percent(ratio: f64) -> String {
 /// Events per second: `0.4/s`, `1,234/s`, `1.2 M/s`.
 #[must_use]
 pub fn rate(per_second: f64) -> String {
-    let value = if per_second.is_finite() { per_second.max(0.0) } else { 0.0 };
+    let value = if per_second.is_finite() {
+        per_second.max(0.0)
+    } else {
+        0.0
+    };
     if value < 10.0 {
         format!("{value:.1}/s")
     } else if value < 100_000.0 {
@@ -195,6 +203,6 @@ mod tests {
         assert_eq!(nanoseconds(3_450_000), "3.4 ms");
         assert_eq!(span(Duration::from_millis(430)), "0.4 s");
         assert_eq!(span(Duration::from_secs(185)), "3 min 5 s");
-        assert_eq!(span(Duration::from_secs(7800)), "2 h 10 min");
+        assert_eq!(span(Duration::from_mins(130)), "2 h 10 min");
     }
 }
