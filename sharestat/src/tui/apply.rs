@@ -24,6 +24,7 @@ use super::{
     theme::Role,
     units::span,
 };
+use crate::query::QueryError;
 
 /// Refresh intervals that `<` and `>` step through, in milliseconds.
 const INTERVALS: [u64; 9] = [100, 250, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000];
@@ -68,17 +69,26 @@ impl State {
                 self.overlay = None;
                 self.sort_by(column);
             }
+            Request::Preview(text) => {
+                let failed = self
+                    .list_mut()
+                    .and_then(|list| list.preview_filter(&text).err());
+                self.filter_result(failed, false);
+            }
             Request::Filter(text) => {
                 let failed = self
                     .list_mut()
                     .and_then(|list| list.set_filter(&text).err());
-                if let Some(Overlay::Filter { error, .. }) = &mut self.overlay {
-                    *error = failed;
-                    if text.is_empty() {
-                        self.overlay = None;
-                    }
-                }
+                self.filter_result(failed, true);
             }
+        }
+    }
+
+    fn filter_result(&mut self, failed: Option<QueryError>, close: bool) {
+        if close && failed.is_none() {
+            self.overlay = None;
+        } else if let Some(Overlay::Filter { error, .. }) = &mut self.overlay {
+            *error = failed;
         }
     }
 

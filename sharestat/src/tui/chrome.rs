@@ -105,7 +105,7 @@ pub(super) fn status(state: &State, now: Instant, room: usize) -> Line<'static> 
         let lost = super::units::count(frame.events_lost);
         facts.push((format!("{lost} events lost"), Role::Bad));
     }
-    if now.saturating_duration_since(frame.taken) > state.refresh * 3 {
+    if state.is_stale(now) {
         facts.push((format!("data is {age} old"), Role::Warning));
     }
     facts.push((

@@ -163,7 +163,7 @@ impl Hook {
     /// Whether the kernel took the hook.
     #[must_use]
     pub fn works(&self) -> bool {
-        !self.attached.starts_with("no")
+        self.attached != "no" && !self.attached.starts_with("no:")
     }
 }
 

@@ -127,6 +127,25 @@ impl List {
         Ok(())
     }
 
+    /// Filters by what is being typed. A last word that may become a field's name is not
+    /// looked for yet: `dup` on the way to `dup>10MiB` would empty the table.
+    ///
+    /// # Errors
+    /// When the text is no query so far; the filter stays as it was.
+    pub fn preview_filter(&mut self, text: &str) -> Result<(), QueryError> {
+        let last = text.rsplit(char::is_whitespace).next().unwrap_or_default();
+        let before = &text[..text.len() - last.len()];
+        let may_grow = |name: &str| !last.is_empty() && name.starts_with(last);
+        let becomes_field = self.table.columns().iter().any(|column| {
+            let spec = column.spec();
+            may_grow(spec.name) || spec.aliases.iter().any(|alias| may_grow(alias))
+        });
+        if becomes_field && self.set_filter(before).is_ok() {
+            return Ok(());
+        }
+        self.set_filter(text)
+    }
+
     /// Positions of the rows to show, in order. `sequence` tells frames apart; with
     /// `shares`, rows are ordered by the shares shown instead of bytes.
     pub fn order(

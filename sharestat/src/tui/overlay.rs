@@ -49,7 +49,9 @@ pub enum Request {
     Run(Action),
     /// To be closed, and sorted by this.
     Sort(Column),
-    /// The filter to be this text.
+    /// The filter to follow this text while it is typed.
+    Preview(String),
+    /// The filter to be this text, and to be closed if it is one.
     Filter(String),
 }
 
@@ -62,12 +64,12 @@ impl Overlay {
             Self::Sort { selected } => sort_key(selected, key, bound, columns),
             Self::Palette { input, selected } => palette_key(input, selected, key),
             Self::Filter { input, .. } => match key.code {
-                KeyCode::Enter => Request::Close,
+                KeyCode::Enter => Request::Filter(input.text.clone()),
                 KeyCode::Esc => {
                     input.text.clear();
                     Request::Filter(String::new())
                 }
-                _ if input.key(key) => Request::Filter(input.text.clone()),
+                _ if input.key(key) => Request::Preview(input.text.clone()),
                 _ => Request::Stay,
             },
         }

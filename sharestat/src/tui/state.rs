@@ -180,7 +180,13 @@ impl State {
         if over {
             self.message = None;
         }
-        over || self.frozen.is_some()
+        over || self.frozen.is_some() || self.is_stale(now)
+    }
+
+    /// Whether several frames that should have come have not.
+    pub(super) fn is_stale(&self, now: Instant) -> bool {
+        let age = now.saturating_duration_since(self.latest.taken);
+        age > (self.refresh * 3).max(Duration::from_secs(2))
     }
 
     /// What the driver has to do now.

@@ -61,7 +61,7 @@ fn files_filtered_frozen_and_in_shares() {
 #[test]
 fn copies_of_a_file() {
     let mut state = on(View::Files, fixture::frame());
-    type_text(&mut state, "/3f9a/diff fs=xfs not path~.1 not path~.2");
+    type_text(&mut state, "/fs=xfs path~3f9a not path~so.");
     enter(&mut state);
     enter(&mut state);
     snapshot("copies", &mut state);

@@ -5,9 +5,9 @@ use ratatui::text::{Line, Span};
 
 use super::{
     super::{
-        frame::{Census, Sample},
+        frame::{Census, Mechanism, Sample},
         state::State,
-        text::{pad_left, pad_right},
+        text::{pad_left, pad_right, width},
         theme::Role,
         units::{count, nanoseconds, percent, rate, ratio},
     },
@@ -42,7 +42,7 @@ fn amount(
     let share = pad_left(&percent(ratio(bytes, resident)), 7);
     let label = pad_right(&safe(label, 11, theme), 11);
     let used = 2 + 11 + 1 + size.len() + 2 + 7 + 2;
-    let room = columns.saturating_sub(used + if rest.is_empty() { 0 } else { rest.len() + 1 });
+    let room = columns.saturating_sub(used + if rest.is_empty() { 0 } else { width(rest) + 1 });
     // Without room for a bar that says anything, the words have it.
     let bar = if room < 6 {
         String::new()
@@ -86,9 +86,21 @@ fn savings(state: &State, columns: usize) -> Section {
         columns,
         &state.theme,
     )];
+    let words = |row: &Mechanism| {
+        let groups = if row.groups == 1 { "group" } else { "groups" };
+        format!(
+            "{} {groups}, {}",
+            count(row.groups),
+            safe(&row.confidence, 10, &state.theme)
+        )
+    };
+    let wide = mechanisms
+        .iter()
+        .map(|row| width(&words(row)))
+        .max()
+        .unwrap_or(0);
     for row in mechanisms {
-        let confidence = safe(&row.confidence, 10, &state.theme);
-        let rest = format!("{} groups, {confidence}", count(row.groups));
+        let rest = pad_left(&words(row), wide);
         lines.push(amount(
             state,
             columns,

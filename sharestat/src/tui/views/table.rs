@@ -42,12 +42,10 @@ pub(super) fn draw(
     let source = state.source();
     let rows = state.page().rows(source).unwrap_or(Rows::Groups(&[]));
     let row = |y: u16| Rect::new(area.x, area.y + y, area.width, 1).intersection(area);
-    line(
-        canvas,
-        row(0),
-        title(state, list, rows, usize::from(area.width)),
-    );
     let columns = fitting(state, list, usize::from(area.width));
+    let cut_text = cut_text(state, rows, &columns);
+    let first = title(state, list, rows, cut_text, usize::from(area.width));
+    line(canvas, row(0), first);
     line(canvas, row(1), header(state, list, &columns, row(1), hits));
     let body = Rect::new(
         area.x,
@@ -82,13 +80,28 @@ pub(super) fn draw(
     }
 }
 
+/// The text of the row under the cursor, when its column is too narrow for it.
+fn cut_text(state: &State, rows: Rows<'_>, columns: &[(Column, usize)]) -> Option<String> {
+    let (column, room) = columns.last()?;
+    match rows.row(state.selected()?).value(*column) {
+        Value::Text(text) if width(text) > *room => Some(clean(text, state.theme.glyphs.ascii)),
+        Value::Text(_) | Value::Bytes(_) | Value::Missing => None,
+    }
+}
+
 fn visible(state: &State, height: u16) -> Range<usize> {
     let top = state.step().top;
     top..top + usize::from(height)
 }
 
 /// Where one is, how many rows there are, what they are filtered by.
-fn title(state: &State, list: &List, rows: Rows<'_>, room: usize) -> Line<'static> {
+fn title(
+    state: &State,
+    list: &List,
+    rows: Rows<'_>,
+    cut_text: Option<String>,
+    room: usize,
+) -> Line<'static> {
     let glyphs = state.theme.glyphs;
     let steps = state
         .steps
@@ -116,11 +129,20 @@ fn title(state: &State, list: &List, rows: Rows<'_>, room: usize) -> Line<'stati
     }
     let dot = format!(" {} ", glyphs.dot);
     let facts = format!("{dot}{}", facts.join(&dot));
+    let mut detail = String::new();
+    if let Some(text) = cut_text {
+        // The cursor's row in full, as far as the line goes.
+        let used = width(&path) + width(&facts) + width(&dot);
+        if used + 20 < room {
+            detail = format!("{dot}{}", keep_end(&text, room - used, glyphs.cut));
+        }
+    }
     let facts = keep_start(&facts, room, glyphs.cut);
     let path = keep_end(&path, room.saturating_sub(width(&facts)), glyphs.cut);
     Line::from(vec![
         Span::styled(path, state.theme.style(Role::Title)),
         Span::styled(facts, state.theme.style(Role::Dim)),
+        Span::raw(detail),
     ])
 }
 
