@@ -5,8 +5,9 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
-    thread::{self, JoinHandle},
+    thread,
     time::Duration,
 };
 
@@ -16,12 +17,16 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 /// How long the thread may take to notice that it should end.
 const POLL: Duration = Duration::from_millis(50);
 
+/// How long its owner waits for it. On a terminal that is gone, crossterm's `poll` may never
+/// return; then the thread ends with the process.
+const PATIENCE: Duration = Duration::from_millis(250);
+
 /// Events of the terminal.
 pub(super) struct Input {
     /// Events, then the error that ended them.
     pub(super) events: UnboundedReceiver<io::Result<Event>>,
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    ended: mpsc::Receiver<()>,
 }
 
 impl Input {
@@ -29,11 +34,16 @@ impl Input {
         let (sender, events) = unbounded_channel();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let thread = thread::spawn(move || read(&sender, &stopped));
+        let (end, ended) = mpsc::channel();
+        thread::spawn(move || {
+            read(&sender, &stopped);
+            // Its owner may have stopped waiting.
+            let _ = end.send(());
+        });
         Self {
             events,
             stop,
-            thread: Some(thread),
+            ended,
         }
     }
 }
@@ -55,9 +65,7 @@ fn read(sender: &UnboundedSender<io::Result<Event>>, stopped: &AtomicBool) {
 impl Drop for Input {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // It cannot have panicked in a way that matters now.
-            let _ = thread.join();
-        }
+        // Until it has ended, it would take keys that are meant for the shell.
+        let _ = self.ended.recv_timeout(PATIENCE);
     }
 }

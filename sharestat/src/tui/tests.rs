@@ -1,6 +1,7 @@
 //! Screens as text and style per cell, and that no key on any screen size panics.
 
 mod behaviour;
+mod robust;
 mod screens;
 
 use std::{sync::Arc, time::Duration, time::Instant};
