@@ -5,11 +5,11 @@ use std::io::{self, IsTerminal, Write};
 use super::{
     args::{Common, EngineChoice, Format, ScanArgs},
     exit::{Exit, Failure},
-    output,
+    log, output,
     watch::watched,
 };
 use crate::{
-    engine_user,
+    engine_user, kernel,
     model::{measurement::Measurement, units::Bytes},
     report::{self, Host, Report},
     seed::Seed,
@@ -19,7 +19,17 @@ pub(super) fn run(arguments: &ScanArgs, common: &Common) -> Result<Exit, Failure
     let format = arguments.output.chosen()?;
     let seed = seed(arguments.seed)?;
     let (measurement, interrupted) = match arguments.engine {
-        EngineChoice::Bpf => return Err(without_bpf()),
+        EngineChoice::Bpf => {
+            log::start(arguments.instrument.bpf_log);
+            let options = kernel::ScanOptions {
+                paths: arguments.paths.clone(),
+                seed,
+                workers: None,
+                ring_bytes: arguments.instrument.ring_bytes,
+                log_level: arguments.instrument.log_level(),
+            };
+            watched(common.quiet, |progress| kernel::scan(&options, progress))?
+        }
         EngineChoice::User => {
             let options = engine_user::ScanOptions {
                 paths: arguments.paths.clone(),
@@ -71,13 +81,6 @@ fn seed(chosen: Option<u64>) -> Result<Seed, Failure> {
             format!("cannot choose a random seed: getrandom failed: {error}; give '--seed NUMBER'"),
         )
     })
-}
-
-fn without_bpf() -> Failure {
-    Failure::new(
-        Exit::Kernel,
-        "cannot measure with the engine 'bpf': this build of sharestat holds no BPF programs; build it with 'cargo xtask build', or use '--engine user'",
-    )
 }
 
 /// The notes limit what the numbers mean.
