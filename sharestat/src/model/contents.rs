@@ -1,5 +1,5 @@
-//! The content table: hash → number of resident copies, 14 to 17 bytes per distinct
-//! content while it grows (20 at most while it shrinks).
+//! The content table: hash → number of resident copies, 14 to 18 bytes per distinct
+//! content while it grows (21 at most while it shrinks).
 //!
 //! Open addressing with linear probing in 64 shards, so that growing copies one shard
 //! at a time: neither a pause nor twice the memory. Pure.
@@ -214,7 +214,7 @@ impl Shard {
     fn insert(&mut self, key: u64) -> u32 {
         // At most 85 % full: a miss then looks at 22 neighbouring keys on average.
         if (self.used + 1) * 20 > self.capacity() * 17 {
-            self.resize((self.capacity() * 6 / 5).max(self.used + FIRST_CAPACITY));
+            self.resize((self.capacity() * 5 / 4).max(self.used + FIRST_CAPACITY));
         }
         let mut position = home_of(key, self.capacity());
         loop {
