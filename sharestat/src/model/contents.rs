@@ -150,7 +150,19 @@ pub struct Annotated<'a, T> {
     contents: &'a Contents,
 }
 
-impl<T> Annotated<'_, T> {
+impl<T: Copy> Annotated<'_, T> {
+    /// The copies and the value of every content, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, T)> + '_ {
+        let contents = self.contents;
+        let free = (contents.copies_of_free > 0).then_some((contents.copies_of_free, self.of_free));
+        let shards = contents.shards.iter().zip(&self.shards);
+        let others = shards.flat_map(|(shard, values)| {
+            let slots = shard.slots.iter().zip(values);
+            slots.filter_map(|(slot, value)| (slot.key != FREE).then_some((slot.copies, *value)))
+        });
+        free.into_iter().chain(others)
+    }
+
     /// The value of a content, when it is in the table.
     pub fn get_mut(&mut self, content: ContentHash) -> Option<&mut T> {
         if content.0 == FREE {
@@ -353,5 +365,10 @@ mod tests {
             assert_eq!(notes.get_mut(ContentHash(key)), Some(&mut { key }));
         }
         assert_eq!(notes.get_mut(ContentHash(1000)), None);
+        let sum: u64 = notes
+            .iter()
+            .map(|(copies, note)| u64::from(copies) * note)
+            .sum();
+        assert_eq!(sum, 999 * 500);
     }
 }
