@@ -106,7 +106,6 @@ impl ContentIndex {
                     .change(record, entry.state(), PageState::Pending);
                 entry.set_state(PageState::Pending);
                 entry.set_added_ms(now_ms);
-                entry.clear(AGED);
                 entry.set(FRESH | CONFIRMED);
             });
         if contested {
