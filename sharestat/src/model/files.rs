@@ -7,6 +7,8 @@ use super::{
     view::InodeView,
 };
 
+pub use super::partners::{Partner, partners};
+
 /// What one file holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileRow {

@@ -10,7 +10,7 @@ use super::{
     ledger::Ledger,
     page::{Observation, PageState, SkipReason},
     pages::{AGED, CONFIRMED, Entry, FRESH, Fate, PageMap},
-    totals::Totals,
+    totals::{Activity, Totals},
     units::{ContentHash, PageIndex},
     view::InodeView,
 };
@@ -149,6 +149,7 @@ impl ContentIndex {
         };
         self.pages.visit(inode, run.first, run.last, |_, entry| {
             let dirty = PageState::Skipped(SkipReason::Dirty);
+            self.ledger.activity.dirtied += 1;
             self.ledger.change(record, entry.state(), dirty);
             entry.set_state(dirty);
             entry.set(CONFIRMED);
@@ -251,6 +252,12 @@ impl ContentIndex {
         self.ledger.totals()
     }
 
+    /// What happened so far.
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        self.ledger.activity
+    }
+
     /// Resident copies of a content.
     #[must_use]
     pub fn copies(&self, content: ContentHash) -> u32 {
@@ -311,3 +318,6 @@ pub(super) fn run(inode: InodeId, first: PageIndex, pages: u64) -> Option<Run> {
         last,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,11 @@
 //! all totals are known at any moment without a recount.
 
 use super::{
-    contents::Contents, inodes::InodeRecord, page::PageState, totals::Totals, units::ContentHash,
+    contents::Contents,
+    inodes::InodeRecord,
+    page::PageState,
+    totals::{Activity, Totals},
+    units::ContentHash,
 };
 
 /// The content table and the running sums.
@@ -11,6 +15,7 @@ pub(super) struct Ledger {
     pub(super) zero: ContentHash,
     /// Counts changes, so that readers see whether anything moved.
     pub(super) generation: u64,
+    pub(super) activity: Activity,
     resident: u64,
     skipped: [u64; 6],
     eligible: u64,
@@ -23,6 +28,7 @@ impl Ledger {
             contents: Contents::default(),
             zero,
             generation: 0,
+            activity: Activity::default(),
             resident: 0,
             skipped: [0; 6],
             eligible: 0,
@@ -33,6 +39,7 @@ impl Ledger {
     /// Books a page in.
     pub(super) fn enter(&mut self, inode: &mut InodeRecord, state: PageState) {
         self.resident += 1;
+        self.activity.added += 1;
         self.inodes += u64::from(inode.resident == 0);
         inode.resident += 1;
         self.book(inode, state);
@@ -41,6 +48,7 @@ impl Ledger {
     /// Books a page out and returns how many copies of its content are left.
     pub(super) fn leave(&mut self, inode: &mut InodeRecord, state: PageState) -> u32 {
         self.resident -= 1;
+        self.activity.removed += 1;
         inode.resident -= 1;
         self.inodes -= u64::from(inode.resident == 0);
         self.unbook(inode, state)
@@ -59,6 +67,7 @@ impl Ledger {
         if let Some(content) = state.content() {
             self.contents.insert(content);
             inode.hashed += 1;
+            self.activity.hashed += 1;
             self.eligible += u64::from(inode.eligible);
         }
         if let Some(reason) = state.skip_reason() {

@@ -4,6 +4,8 @@
 mod census;
 pub mod contents;
 pub mod files;
+pub mod groups;
+pub mod history;
 pub mod index;
 pub mod inode;
 mod inodes;
@@ -11,6 +13,7 @@ mod ledger;
 pub mod measurement;
 pub mod page;
 mod pages;
+mod partners;
 pub mod savings;
 pub mod totals;
 pub mod units;

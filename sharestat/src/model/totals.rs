@@ -30,3 +30,16 @@ impl Totals {
         self.skipped.iter().sum()
     }
 }
+
+/// What happened since the index was made, in pages; only ever grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// Entered the index.
+    pub added: u64,
+    /// Left the index.
+    pub removed: u64,
+    /// Became dirty while in the index.
+    pub dirtied: u64,
+    /// Got a hash.
+    pub hashed: u64,
+}
