@@ -310,9 +310,7 @@ fn newest(bytes: &[u8]) -> Option<Meta> {
     let first = meta_at(bytes, 0);
     let second = match first {
         Some(meta) => meta_at(bytes, meta.page_size),
-        None => PAGE_SIZES
-            .filter_map(|shift| meta_at(bytes, 1 << shift))
-            .next(),
+        None => { PAGE_SIZES }.find_map(|shift| meta_at(bytes, 1 << shift)),
     };
     first
         .into_iter()

@@ -1,5 +1,10 @@
 //! A small writer of the same format, what containerd itself wrote, and damage.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "the databases of tests are small"
+)]
+
 use std::collections::BTreeMap;
 
 use super::*;

@@ -4,12 +4,15 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    ffi::OsStr,
     fs,
+    hash::BuildHasher,
     os::unix::fs::{DirEntryExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
 use super::{escape::printable, mounts::MountTable, warning::Warnings};
+use crate::model::layers::ContainerId;
 
 /// Deeper cgroups are not looked for; the kernel's own limit is far higher.
 const MAX_DEPTH: usize = 64;
@@ -128,6 +131,23 @@ pub fn owner_of(path: &Path) -> CgroupOwner {
     owner
 }
 
+/// The container that a cgroup belongs to, of those that are known
+/// ([`Layers::containers_by_id`](crate::model::layers::Layers::containers_by_id)): the
+/// innermost one that the path names in a form of [`owner_of`], or as a part of its own
+/// (`ctr` takes any name as an id).
+#[must_use]
+pub fn container_of<S: BuildHasher>(
+    path: &Path,
+    known: &HashMap<&str, ContainerId, S>,
+) -> Option<ContainerId> {
+    let named = owner_of(path).containers;
+    let part = |part: &OsStr| known.get(part.to_str()?).copied();
+    named
+        .iter()
+        .find_map(|id| known.get(id.as_str()).copied())
+        .or_else(|| path.iter().rev().find_map(part))
+}
+
 /// `docker-ID.scope`, `libpod-ID.scope`, `crio-ID.scope`, `cri-containerd-ID.scope`,
 /// `nerdctl-ID.scope`, and the same without `.scope` under the cgroupfs driver. Monitor
 /// processes (`libpod-conmon-ID`, `crio-conmon-ID`) are no containers.
@@ -225,6 +245,20 @@ mod tests {
         let inner = ID.replace('8', "9");
         let owner = owner_of(Path::new(&format!("/docker/{ID}/docker/{inner}")));
         assert_eq!(owner.containers, [inner.as_str(), ID]);
+    }
+
+    #[test]
+    fn the_innermost_known_container_is_charged() {
+        let known = HashMap::from([(ID, ContainerId(0)), ("c0ffee", ContainerId(1))]);
+        let unknown = ID.replace('8', "9");
+        for (path, expected) in [
+            (format!("/docker/{ID}/docker/{unknown}"), Some(0)),
+            ("/k8s.io/c0ffee".to_owned(), Some(1)),
+            (format!("/docker/{unknown}"), None),
+        ] {
+            let found = container_of(Path::new(&path), &known);
+            assert_eq!(found.map(|id| id.0), expected, "{path}");
+        }
     }
 
     #[test]

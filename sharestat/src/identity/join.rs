@@ -1,28 +1,18 @@
 //! Joins stores and mounts into one list of layers: a directory is one layer, whoever
 //! names it, and a place on disk belongs to the first layer that claims it.
 
-use std::{
-    collections::HashMap,
-    io,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, path::PathBuf};
 
 use super::{
     escape::printable,
     image_files::MountedImage,
     locate::Locator,
-    mounts::Mount,
-    namespaces::Namespace,
-    overlay,
-    runtimes::{Store, StoreLayer, StoreRoots, packages},
+    reach::Overlays,
+    runtimes::{Store, StoreLayer, packages},
     warning::Warnings,
 };
-use crate::model::{
-    inode::Dev,
-    layers::{
-        Container, ContainerId, Image, ImageId, Layer, LayerId, LayerKind, LayerRoot, Layers,
-        Runtime,
-    },
+use crate::model::layers::{
+    Container, ContainerId, Image, ImageId, Layer, LayerId, LayerKind, LayerRoot, Layers, Runtime,
 };
 
 /// Layers while they are put together.
@@ -36,83 +26,15 @@ pub(super) struct Joined {
     writable: HashMap<String, LayerId>,
 }
 
-/// The overlay mounts of all namespaces, each filesystem once.
-#[derive(Default)]
-pub(super) struct Overlays {
-    layers: HashMap<PathBuf, (Vec<LayerRoot>, LayerKind)>,
-    own: Vec<PathBuf>,
-    /// Layers that no namespace can reach, with the mount point that names them.
-    missing: Vec<(PathBuf, PathBuf)>,
-}
-
-impl Overlays {
-    /// Layer directories in our own namespace.
-    pub(super) fn own_directories(&self) -> &[PathBuf] {
-        &self.own
-    }
-}
-
-/// A layer directory as one namespace found it.
-struct Reached {
-    real: PathBuf,
-    places: Vec<LayerRoot>,
-    own: bool,
-}
-
 impl Joined {
-    /// Finds the layer directories of all overlay mounts.
-    pub(super) fn find_overlays(
-        &mut self,
-        namespaces: &[Namespace],
-        locators: &[Locator<'_>],
-        roots: &StoreRoots,
-    ) -> Overlays {
-        let mut by_dev: HashMap<Dev, Vec<(usize, &Mount)>> = HashMap::new();
-        for (number, namespace) in namespaces.iter().enumerate() {
-            for mount in namespace.table.mounts() {
-                if overlay::is_overlay(mount) {
-                    by_dev.entry(mount.dev).or_default().push((number, mount));
-                }
-            }
-        }
-        let mut overlays = Overlays::default();
-        let mut known: HashMap<(usize, PathBuf), Option<PathBuf>> = HashMap::new();
-        for seen in by_dev.values() {
-            let Some((_, first)) = seen.first() else {
-                continue;
-            };
-            let named = overlay::named_layers(&first.super_options);
-            let writable = first
-                .super_options
-                .iter()
-                .any(|(name, value)| name == b"upperdir" && !value.is_empty());
-            for (position, layer) in named.iter().enumerate() {
-                let kind = if writable && position == 0 {
-                    LayerKind::Upper
-                } else {
-                    LayerKind::Lower
-                };
-                match reach(layer, seen, locators, roots, &mut known) {
-                    Some(reached) => overlays.take(reached, kind),
-                    None => overlays
-                        .missing
-                        .push((layer.clone(), first.mount_point.clone())),
-                }
-            }
-        }
-        overlays.missing.sort();
-        overlays.own.sort();
-        overlays
-    }
-
     /// Adds what the stores hold, with directories as our own namespace sees them.
     pub(super) fn add_stores(
         &mut self,
-        stores: Vec<Store>,
+        stores: &[Store],
         locator: &Locator<'_>,
         warnings: &mut Warnings,
     ) {
-        for store in &stores {
+        for store in stores {
             for layer in &store.layers {
                 // Docker's containerd store keeps them under the container's id.
                 if layer.runtime == Runtime::Containerd && layer.kind == LayerKind::Upper {
@@ -143,7 +65,7 @@ impl Joined {
                 });
             }
         }
-        self.link_containers(&stores);
+        self.link_containers(stores);
     }
 
     fn add_store_layer(
@@ -202,12 +124,11 @@ impl Joined {
                     .layers
                     .extend(self.writable.get(&container.id).copied());
             }
-            match by_id.get(&container.id).and_then(|at| merged.get_mut(*at)) {
-                Some(known) => take_missing(known, container),
-                None => {
-                    by_id.insert(container.id.clone(), merged.len());
-                    merged.push(container);
-                }
+            if let Some(known) = by_id.get(&container.id).and_then(|at| merged.get_mut(*at)) {
+                take_missing(known, container);
+            } else {
+                by_id.insert(container.id.clone(), merged.len());
+                merged.push(container);
             }
         }
         self.layers.containers = merged;
@@ -216,15 +137,13 @@ impl Joined {
     /// Adds the layers of overlay mounts that no store knows, and warns of those that
     /// cannot be reached.
     pub(super) fn add_overlays(&mut self, overlays: &Overlays, warnings: &mut Warnings) {
-        let mut sorted: Vec<_> = overlays.layers.iter().collect();
-        sorted.sort();
-        for (directory, (roots, kind)) in sorted {
+        for (roots, (directory, kind)) in overlays.sorted() {
             let known: Vec<LayerId> = roots
                 .iter()
                 .filter_map(|root| self.by_root.get(root).copied())
                 .collect();
             if let Some(id) = known.first() {
-                if *kind == LayerKind::Upper
+                if kind == LayerKind::Upper
                     && let Some(layer) = self.layers.layers.get_mut(id.0 as usize)
                 {
                     layer.kind = LayerKind::Upper;
@@ -232,9 +151,9 @@ impl Joined {
                 continue;
             }
             let directory = printable(directory);
-            self.add_unnamed(directory, *kind, roots.clone());
+            self.add_unnamed(directory, kind, roots.to_vec());
         }
-        for (layer, mount_point) in &overlays.missing {
+        for (layer, mount_point) in overlays.missing() {
             warnings.add(
                 format!(
                     "cannot find layer '{}' of the overlay mount '{}'",
@@ -391,75 +310,6 @@ impl Joined {
         }
         layers
     }
-}
-
-impl Overlays {
-    fn take(&mut self, reached: Reached, kind: LayerKind) {
-        let Reached { real, places, own } = reached;
-        if own {
-            self.own.push(real.clone());
-        }
-        let (_, known) = self.layers.entry(real).or_insert((places, kind));
-        *known = (*known).max(kind);
-    }
-}
-
-/// Finds a layer in the first namespace that has it. Relative names are relative to the
-/// directory the mounter stood in: Docker and Podman stand in their store.
-fn reach(
-    layer: &Path,
-    seen: &[(usize, &Mount)],
-    locators: &[Locator<'_>],
-    roots: &StoreRoots,
-    known: &mut HashMap<(usize, PathBuf), Option<PathBuf>>,
-) -> Option<Reached> {
-    let in_namespace = |number: usize, path: PathBuf, known: &mut HashMap<_, _>| {
-        let locator = locators.get(number)?;
-        let real: Option<PathBuf> = known
-            .entry((number, path.clone()))
-            .or_insert_with(|| found(locator.real_path(&path)))
-            .clone();
-        let real = real?;
-        let places = locator.places(&real);
-        (!places.is_empty()).then_some(Reached {
-            real,
-            places,
-            own: number == 0,
-        })
-    };
-    // The mounter's names are names of our namespace, unless a container mounted it.
-    let mut numbers: Vec<usize> = seen.iter().map(|(number, _)| *number).collect();
-    numbers.insert(0, 0);
-    if layer.is_absolute() {
-        return numbers
-            .into_iter()
-            .find_map(|number| in_namespace(number, layer.to_path_buf(), known));
-    }
-    let beside = seen.iter().flat_map(|(number, mount)| {
-        let above = mount.mount_point.ancestors().skip(1);
-        above.map(|base| (*number, base.join(layer)))
-    });
-    let stores = roots
-        .docker
-        .iter()
-        .map(|root| root.join("overlay2"))
-        .chain(
-            roots
-                .containers_storage
-                .iter()
-                .map(|root| root.join("overlay")),
-        )
-        .map(|base| (0, base.join(layer)));
-    beside
-        .chain(stores)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .find_map(|(number, path)| in_namespace(number, path, known))
-}
-
-/// A layer directory that cannot be looked at is as good as missing.
-fn found(path: io::Result<PathBuf>) -> Option<PathBuf> {
-    path.ok()
 }
 
 /// Takes what one record of a container lacks from the other.

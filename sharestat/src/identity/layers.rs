@@ -5,10 +5,12 @@
 use std::{collections::HashMap, path::Path};
 
 use super::{
-    image_files::{self, MountedImage},
+    changes::{Mounts, Stamp},
+    image_files,
     join::Joined,
     locate::Locator,
-    namespaces::{self, Namespace},
+    namespaces,
+    reach::Overlays,
     runtimes::{self, StoreRoots},
     warning::{Warning, Warnings},
 };
@@ -46,6 +48,7 @@ impl Sources<'static> {
 pub struct LayerIndex {
     layers: Layers,
     places: HashMap<Dev, Places>,
+    stamp: Stamp,
 }
 
 /// The layer roots of one filesystem.
@@ -61,40 +64,34 @@ impl LayerIndex {
     #[must_use]
     pub fn read(sources: Sources<'_>) -> (Self, Vec<Warning>) {
         let mut warnings = Warnings::default();
+        let mounts = Mounts::look(sources.proc);
         let namespaces = namespaces::read(sources.proc, &mut warnings);
-        let index = Self::of(&namespaces, sources.block, sources.stores, &mut warnings);
-        (index, warnings.into_list())
-    }
-
-    /// From mount tables that were read already, our own first.
-    #[must_use]
-    pub fn of(
-        namespaces: &[Namespace],
-        block: &Path,
-        mut roots: StoreRoots,
-        warnings: &mut Warnings,
-    ) -> Self {
         let locators: Vec<Locator<'_>> = namespaces
             .iter()
             .map(|namespace| Locator::new(&namespace.table, &namespace.seen_at))
             .collect();
-        let mut joined = Joined::default();
-        let mounted = joined.find_overlays(namespaces, &locators, &roots);
+        let mounted = Overlays::find(&namespaces, &locators, &sources.stores);
+        let mut roots = sources.stores;
         for directory in mounted.own_directories() {
             roots.add_store_of(directory);
         }
         let roots = roots.without_repeats();
-        let stores = runtimes::read_all(&roots, warnings);
+        // Before the stores are read: what changes meanwhile shows as a change.
+        let stamp = Stamp::take(mounts, &roots);
+        let stores = runtimes::read_all(&roots, &mut warnings);
+        let mut joined = Joined::default();
         if let Some(own) = locators.first() {
-            joined.add_stores(stores, own, warnings);
+            joined.add_stores(&stores, own, &mut warnings);
         }
-        joined.add_overlays(&mounted, warnings);
+        joined.add_overlays(&mounted, &mut warnings);
         for (namespace, locator) in namespaces.iter().zip(&locators) {
-            let images: Vec<MountedImage> =
-                image_files::find(namespace.table.mounts(), locator, block, warnings);
-            joined.add_image_files(&images, locator, warnings);
+            let mounts = namespace.table.mounts();
+            let images = image_files::find(mounts, locator, sources.block, &mut warnings);
+            joined.add_image_files(&images, locator, &mut warnings);
         }
-        Self::from_layers(joined.finish())
+        let mut index = Self::from_layers(joined.finish());
+        index.stamp = stamp;
+        (index, warnings.into_list())
     }
 
     /// An index over layers that are already known.
@@ -113,7 +110,11 @@ impl LayerIndex {
             of_dev.lengths.sort_unstable_by(|one, other| other.cmp(one));
             of_dev.lengths.dedup();
         }
-        Self { layers, places }
+        Self {
+            layers,
+            places,
+            stamp: Stamp::default(),
+        }
     }
 
     /// The layer with the longest root that is the path or above it.
@@ -127,6 +128,13 @@ impl LayerIndex {
             .filter(|length| matches!(path.get(**length), Some(b'/')) || path.len() == **length)
             .find_map(|length| of_dev.by_path.get(path.get(..*length)?))
             .copied()
+    }
+
+    /// Whether mounts or stores have changed since it was read: read it anew then. Looks
+    /// at a few dozen files; of mounts, only our own namespace's are watched.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.stamp.is_old()
     }
 
     /// What is known about layers, images and containers.
@@ -144,3 +152,7 @@ fn without_end_slash(path: &[u8]) -> &[u8] {
 #[cfg(test)]
 #[path = "layers_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "resolve_tests.rs"]
+mod resolve_tests;

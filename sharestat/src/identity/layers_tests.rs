@@ -1,114 +1,17 @@
 //! Whole stores, made by code or by containerd itself, and the layers found in them.
 
-use std::{collections::BTreeMap, fs, os::unix::fs::symlink, path::PathBuf, time::Instant};
+use std::{collections::BTreeMap, fs, os::unix::fs::symlink};
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    identity::bolt,
-    model::layers::{Layer, LayerKind, Runtime},
+    identity::{
+        bolt,
+        test_machine::{C, DISK, Machine},
+    },
+    model::layers::{LayerKind, Runtime},
 };
-
-const DISK: Dev = Dev::new(8, 1);
-const C: &str = "800bec12fb99a43bf9fa69943a466f8d396323b1e9e872c66e9a1a21b32149f1";
-
-/// A machine in a temporary directory, its root filesystem on `DISK`.
-struct Machine {
-    place: tempfile::TempDir,
-    mounts: String,
-    stores: StoreRoots,
-}
-
-impl Machine {
-    fn new() -> Self {
-        let machine = Self {
-            place: tempfile::tempdir().expect("a temporary directory"),
-            mounts: "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n".to_owned(),
-            stores: StoreRoots::none(),
-        };
-        fs::create_dir_all(machine.at("proc/self/ns")).expect("a directory");
-        symlink("mnt:[1]", machine.at("proc/self/ns/mnt")).expect("a link");
-        machine
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        let top = self.place.path().canonicalize().expect("it exists");
-        top.join(name)
-    }
-
-    fn file(&self, name: &str, contents: impl AsRef<[u8]>) {
-        let path = self.at(name);
-        fs::create_dir_all(path.parent().expect("it is in a directory")).expect("a directory");
-        fs::write(path, contents).expect("a file");
-    }
-
-    fn directory(&self, name: &str) {
-        fs::create_dir_all(self.at(name)).expect("a directory");
-    }
-
-    fn read(&self) -> (LayerIndex, Vec<Warning>) {
-        self.file("proc/self/mountinfo", &self.mounts);
-        LayerIndex::read(Sources {
-            proc: &self.at("proc"),
-            block: &self.at("block"),
-            stores: self.stores.clone(),
-        })
-    }
-
-    /// The index of a machine about which everything is known.
-    fn index(&self) -> LayerIndex {
-        let (index, warnings) = self.read();
-        assert_eq!(warnings, Vec::new());
-        index
-    }
-
-    fn path(&self, name: &str) -> Vec<u8> {
-        self.at(name).into_os_string().into_encoded_bytes()
-    }
-
-    fn label(&self, index: &LayerIndex, name: &str) -> Option<String> {
-        let layer = index.resolve(DISK, &self.path(name))?;
-        Some(index.layers().layer_label(layer))
-    }
-
-    /// Two images that share a layer, and a container of the second.
-    fn docker(&mut self) {
-        let images = "docker/image/overlay2";
-        for (chain, diff, parent, cache) in [
-            ("c1", "sha256:d1", None, "cache1"),
-            ("c2", "sha256:d2", Some("sha256:c1"), "cache2"),
-        ] {
-            let entry = format!("{images}/layerdb/sha256/{chain}");
-            self.file(&format!("{entry}/cache-id"), cache);
-            self.file(&format!("{entry}/diff"), diff);
-            if let Some(parent) = parent {
-                self.file(&format!("{entry}/parent"), parent);
-            }
-            self.directory(&format!("docker/overlay2/{cache}/diff"));
-        }
-        for (id, diffs) in [
-            ("1111111111111111", r#"["sha256:d1"]"#),
-            ("2222222222222222", r#"["sha256:d1","sha256:d2"]"#),
-        ] {
-            let config = format!(r#"{{"rootfs":{{"type":"layers","diff_ids":{diffs}}}}}"#);
-            self.file(&format!("{images}/imagedb/content/sha256/{id}"), config);
-        }
-        self.file(
-            &format!("{images}/repositories.json"),
-            r#"{"Repositories":{"app":{"app:2":"sha256:2222222222222222","app@sha256:ee":"sha256:2222222222222222"}}}"#,
-        );
-        self.file(
-            &format!("docker/containers/{C}/config.v2.json"),
-            format!(r#"{{"ID":"{C}","Name":"/web","Image":"sha256:2222222222222222","Config":{{"Image":"app:2","Labels":{{"io.kubernetes.pod.uid":"u"}}}}}}"#),
-        );
-        self.file(&format!("{images}/layerdb/mounts/{C}/mount-id"), "mm");
-        self.file(&format!("{images}/layerdb/mounts/{C}/init-id"), "mm-init");
-        self.directory("docker/overlay2/mm/diff");
-        self.directory("docker/overlay2/mm-init/diff");
-        self.stores.docker.push(self.at("docker"));
-    }
-}
 
 #[test]
 fn docker_layers_have_the_names_of_images_and_containers() {
@@ -118,7 +21,7 @@ fn docker_layers_have_the_names_of_images_and_containers() {
     let label = |path: &str| machine.label(&index, path);
     assert_eq!(
         label("docker/overlay2/cache1/diff/bin/sh").as_deref(),
-        Some("111111111111")
+        Some("app:2 [1/2]")
     );
     assert_eq!(
         label("docker/overlay2/cache2/diff/x").as_deref(),
@@ -172,10 +75,10 @@ fn a_store_in_an_unusual_place_is_found_through_a_mount() {
     machine.docker();
     let root = machine.at("docker");
     machine.stores = StoreRoots::none();
-    machine.mounts += &format!(
+    machine.mount(&format!(
         "2 1 0:50 / {0}/overlay2/mm/merged rw - overlay overlay rw,lowerdir={0}/overlay2/cache2/diff:{0}/overlay2/cache1/diff,upperdir={0}/overlay2/mm/diff,workdir={0}/overlay2/mm/work\n",
         root.display()
-    );
+    ));
     let index = machine.index();
     let label = machine.label(&index, "docker/overlay2/cache2/diff/x");
     assert_eq!(label.as_deref(), Some("app:2 [2/2]"));
@@ -186,7 +89,7 @@ fn podman_layers_have_the_names_of_images_and_containers() {
     let mut machine = Machine::new();
     machine.file(
         "graph/overlay-layers/layers.json",
-        format!(r#"[{{"id":"aa","diff-digest":"sha256:a"}},{{"id":"bb","parent":"aa"}},{{"id":"cc","parent":"bb","names":["web-layer"]}},{{"id":5}}]"#),
+        r#"[{"id":"aa","diff-digest":"sha256:a"},{"id":"bb","parent":"aa"},{"id":"cc","parent":"bb","names":["web-layer"]},{"id":5}]"#,
     );
     machine.file(
         "graph/overlay-images/images.json",
@@ -221,27 +124,10 @@ fn podman_layers_have_the_names_of_images_and_containers() {
     assert!(said[1].contains("'gone' is not stored"), "{said:?}");
 }
 
-/// The store that `containerd-meta.db` and `containerd-overlayfs.db` describe.
-fn containerd(machine: &mut Machine) {
-    let snapshotter = "cd/io.containerd.snapshotter.v1.overlayfs";
-    machine.file(
-        "cd/io.containerd.metadata.v1.bolt/meta.db",
-        bolt::tests::CONTAINERD_META,
-    );
-    machine.file(
-        &format!("{snapshotter}/metadata.db"),
-        bolt::tests::CONTAINERD_SNAPSHOTS,
-    );
-    for id in 1..=4 {
-        machine.directory(&format!("{snapshotter}/snapshots/{id}/fs"));
-    }
-    machine.stores.containerd.push(machine.at("cd"));
-}
-
 #[test]
 fn containerd_layers_have_the_names_of_images_and_pods() {
     let mut machine = Machine::new();
-    containerd(&mut machine);
+    machine.containerd();
     let index = machine.index();
     let at = |id: u32| format!("cd/io.containerd.snapshotter.v1.overlayfs/snapshots/{id}/fs/x");
     let label = |id| machine.label(&index, &at(id));
@@ -258,7 +144,7 @@ fn containerd_layers_have_the_names_of_images_and_pods() {
 #[test]
 fn a_docker_container_finds_its_layer_in_the_containerd_store() {
     let mut machine = Machine::new();
-    containerd(&mut machine);
+    machine.containerd();
     machine.file(
         "docker/containers/c0ffee/config.v2.json",
         r#"{"ID":"c0ffee","Name":"/brave_name","Driver":"overlayfs"}"#,
@@ -323,10 +209,10 @@ fn an_erofs_layer_and_its_image_file_are_told_apart() {
     machine.file(&format!("{snapshotter}/snapshots/200/layer.erofs"), "image");
     machine.directory(&format!("{snapshotter}/snapshots/200/fs"));
     let place = machine.at(&format!("{snapshotter}/snapshots/200"));
-    machine.mounts += &format!(
+    machine.mount(&format!(
         "2 1 0:60 / {0}/fs ro - erofs {0}/layer.erofs ro\n",
         place.display()
-    );
+    ));
     machine.stores.containerd.push(machine.at("cd"));
     let index = machine.index();
     let inside = index
@@ -376,9 +262,9 @@ fn an_overlay_of_nobody_has_layers_named_by_directory() {
     }
     let top = machine.at("");
     let top = top.display();
-    machine.mounts += &format!(
+    machine.mount(&format!(
         "2 1 0:50 / {top}m rw - overlay o rw,lowerdir+={top}low\\040er,lowerdir+=/gone,upperdir={top}up\n3 1 0:50 /sub {top}n rw - overlay o rw,lowerdir+={top}low\\040er,lowerdir+=/gone,upperdir={top}up\n"
-    );
+    ));
     let (index, warnings) = machine.read();
     let kinds: Vec<(LayerKind, Runtime)> = index
         .layers()
@@ -401,7 +287,7 @@ fn an_overlay_of_nobody_has_layers_named_by_directory() {
 
 #[test]
 fn a_layer_in_another_mount_namespace_is_found_there() {
-    let mut machine = Machine::new();
+    let machine = Machine::new();
     for name in ["proc/7/ns", "proc/7/root/data/low"] {
         machine.directory(name);
     }
@@ -429,39 +315,6 @@ fn a_layer_that_vanishes_is_named_and_keeps_its_image() {
     assert!(warnings[0].remedy.contains("vanished"), "{warnings:?}");
 }
 
-#[test]
-fn a_name_that_only_starts_like_a_layer_is_not_in_it() {
-    let index = LayerIndex::from_layers(at_paths(&["/a/b", "/a/b/c", "/"]));
-    let at = |path: &str| index.resolve(DISK, path.as_bytes()).map(|id| id.0);
-    assert_eq!(at("/a/b"), Some(0));
-    assert_eq!(at("/a/b/"), Some(0));
-    assert_eq!(at("/a/bc"), Some(2));
-    assert_eq!(at("/a/b/c/d"), Some(1));
-    assert_eq!(at("/"), Some(2));
-}
-
-fn at_paths(paths: &[&str]) -> Layers {
-    let layer = |path: &&str| Layer {
-        key: (*path).to_owned(),
-        directory: (*path).to_owned(),
-        kind: LayerKind::Lower,
-        runtime: Runtime::Mount,
-        digest: None,
-        roots: vec![LayerRoot {
-            dev: DISK,
-            path_in_fs: path.as_bytes().to_vec(),
-        }],
-        images: Vec::new(),
-        container: None,
-        image_file: None,
-        mounted: Vec::new(),
-    };
-    Layers {
-        layers: paths.iter().map(layer).collect(),
-        ..Layers::default()
-    }
-}
-
 /// Files that damage can hit.
 const METADATA: [&str; 10] = [
     "docker/image/overlay2/repositories.json",
@@ -487,7 +340,7 @@ proptest! {
     ) {
         let mut machine = Machine::new();
         machine.docker();
-        containerd(&mut machine);
+        machine.containerd();
         machine.file("graph/overlay-layers/layers.json", r#"[{"id":"aa","parent":"aa"}]"#);
         machine.file("graph/overlay-images/images.json", r#"[{"id":"x","layer":"aa"}]"#);
         machine.file("graph/overlay-containers/containers.json", r#"[{"id":"y","layer":"aa","metadata":"{"}]"#);
@@ -502,48 +355,4 @@ proptest! {
         prop_assert!(index.layers().layers.len() >= 4);
         prop_assert!(warnings.iter().any(|warning| warning.what.contains("ring")) || which == 8);
     }
-
-    #[test]
-    fn resolving_finds_the_longest_root(
-        roots in proptest::collection::vec("(/[ab]{1,2}){0,4}", 0..12),
-        path in "(/[ab]{1,2}){0,6}",
-    ) {
-        let paths: Vec<&str> = roots.iter().map(String::as_str).collect();
-        let index = LayerIndex::from_layers(at_paths(&paths));
-        let naive = (0_u32..)
-            .zip(&paths)
-            .filter(|(_, root)| Path::new(&format!("/{path}")).starts_with(format!("/{root}")))
-            .max_by_key(|(position, root)| (root.len(), std::cmp::Reverse(*position)));
-        let found = index.resolve(DISK, path.as_bytes());
-        prop_assert_eq!(found.map(|id| id.0), naive.map(|(position, _)| position));
-    }
-
-    #[test]
-    fn any_path_can_be_asked_for(path in proptest::collection::vec(any::<u8>(), 0..5000)) {
-        let index = LayerIndex::from_layers(at_paths(&["/a", "/"]));
-        let _ = index.resolve(DISK, &path);
-    }
-}
-
-/// Prints its time; run with `--release -- --nocapture`.
-#[test]
-fn many_inodes_and_layers_resolve() {
-    let roots: Vec<String> = (0..5000)
-        .map(|layer| format!("/var/lib/docker/overlay2/{layer:064x}/diff"))
-        .collect();
-    let paths: Vec<&str> = roots.iter().map(String::as_str).collect();
-    let index = LayerIndex::from_layers(at_paths(&paths));
-    let inodes: Vec<String> = (0..100_000)
-        .map(|inode| {
-            let root = &roots[inode % roots.len()];
-            format!("{root}/usr/lib/python3/dist-packages/package{inode}/module.py")
-        })
-        .collect();
-    let clock = Instant::now();
-    let found = inodes
-        .iter()
-        .filter(|path| index.resolve(DISK, path.as_bytes()).is_some())
-        .count();
-    println!("100,000 inodes, 5,000 layers: {:?}", clock.elapsed());
-    assert_eq!(found, inodes.len());
 }

@@ -120,7 +120,10 @@ impl<'t> Locator<'t> {
         } else if depth < MAX_STACK_DEPTH {
             let inside = in_fs.strip_prefix("/").unwrap_or(&in_fs);
             for layer in overlay::named_layers(&mount.super_options) {
-                if let Ok(real) = self.real_path(&layer) {
+                // What a relative name was relative to is not known here.
+                if layer.is_absolute()
+                    && let Ok(real) = self.real_path(&layer)
+                {
                     self.add_places(&join(&real, inside), depth + 1, places);
                 }
             }

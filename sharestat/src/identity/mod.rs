@@ -3,6 +3,7 @@
 
 pub mod bolt;
 pub mod cgroups;
+mod changes;
 pub mod escape;
 pub mod image_files;
 mod join;
@@ -11,6 +12,11 @@ pub mod locate;
 pub mod mounts;
 pub mod namespaces;
 pub mod overlay;
+mod reach;
 pub mod runtimes;
 pub mod scope;
+#[cfg(test)]
+mod test_machine;
 pub mod warning;
+
+pub use layers::LayerIndex;

@@ -73,13 +73,13 @@ pub fn read(proc: &Path, warnings: &mut Warnings) -> Vec<Namespace> {
     for (inode, (pid, reason)) in failed {
         warnings.add(
             format!("cannot read the mounts of mount namespace {inode} (process {pid}): {reason}"),
-            "layers that are mounted only there have no names; run as root in the initial namespaces",
+            "layers that are mounted only there have no names: run with CAP_SYS_PTRACE in the initial namespaces",
         );
     }
     if hidden > 0 {
         warnings.add(
             format!("cannot tell the mount namespaces of {hidden} processes: permission denied"),
-            "run as root (CAP_SYS_PTRACE), so that layers mounted only there get names",
+            "run with CAP_SYS_PTRACE in the initial user namespace, so that layers mounted only there get names",
         );
     }
     namespaces

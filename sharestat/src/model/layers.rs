@@ -224,7 +224,8 @@ impl Layers {
     }
 
     /// A name for people: the container that writes to the layer, else the smallest image
-    /// that has it (that is where it came from) and its place there, else its directory.
+    /// with a name that has it (that is where it came from) and its place there, else its
+    /// directory.
     #[must_use]
     pub fn layer_label(&self, id: LayerId) -> String {
         let Some(layer) = self.layer(id) else {
@@ -245,7 +246,7 @@ impl Layers {
             .images
             .iter()
             .filter_map(|id| Some((*id, self.image(*id)?)))
-            .min_by_key(|(_, image)| (image.layers.len(), image.name.is_none()));
+            .min_by_key(|(_, image)| (image.name.is_none(), image.layers.len()));
         match smallest {
             Some((image_id, image)) => {
                 let own = |other: &LayerId| {
@@ -317,11 +318,18 @@ mod tests {
     }
 
     #[test]
-    fn a_shared_layer_is_named_after_the_image_it_came_from() {
+    fn a_layer_has_the_name_and_place_that_its_image_gives_it() {
         let layers = base_and_app();
-        assert_eq!(layers.layer_label(LayerId(0)), "0123456789ab");
+        assert_eq!(layers.layer_label(LayerId(0)), "app:2 [1/3]");
         assert_eq!(layers.layer_label(LayerId(2)), "app:2 [3/3]");
         assert_eq!(layers.layer_label(LayerId(3)), "/store/d");
+    }
+
+    #[test]
+    fn the_smallest_image_with_a_name_names_a_layer() {
+        let mut layers = base_and_app();
+        layers.images[0].name = Some("base:1".to_owned());
+        assert_eq!(layers.layer_label(LayerId(0)), "base:1");
     }
 
     #[test]

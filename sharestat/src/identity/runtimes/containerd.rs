@@ -283,7 +283,7 @@ fn layers_of(
 fn chain(snapshotter: &str, top: Option<&String>, snapshots: &Snapshots) -> Vec<usize> {
     let mut layers = Vec::new();
     let mut next = top.cloned();
-    while let Some(name) = next {
+    while let Some(name) = next.take() {
         let Some((layer, parent)) = snapshots.get(&(snapshotter.to_owned(), name)) else {
             break;
         };
@@ -291,7 +291,7 @@ fn chain(snapshotter: &str, top: Option<&String>, snapshots: &Snapshots) -> Vec<
             break;
         }
         layers.push(*layer);
-        next = parent.clone();
+        next.clone_from(parent);
     }
     layers.reverse();
     layers

@@ -1,5 +1,5 @@
 //! Applications that come as trees or images of their own: Flatpak deployments
-//! (directories of hard links into an OSTree repository) and snaps (squashfs files).
+//! (directories of hard links into an `OSTree` repository) and snaps (squashfs files).
 
 use std::path::Path;
 

@@ -100,6 +100,7 @@ impl StoreRoots {
     }
 
     /// Leaves one of several names of the same directory, for example a link to it.
+    #[must_use]
     pub fn without_repeats(mut self) -> Self {
         for list in [
             &mut self.docker,
