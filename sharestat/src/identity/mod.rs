@@ -1,7 +1,22 @@
 //! Names for inodes: which filesystem, which mount point, which path, which overlay
 //! layers. Parses what the kernel prints; reads no page cache and no BPF.
 
+pub mod bolt;
+pub mod cgroups;
+mod changes;
 pub mod escape;
+pub mod image_files;
+mod join;
+pub mod layers;
+pub mod locate;
 pub mod mounts;
+pub mod namespaces;
 pub mod overlay;
+mod reach;
+pub mod runtimes;
 pub mod scope;
+#[cfg(test)]
+mod test_machine;
+pub mod warning;
+
+pub use layers::LayerIndex;

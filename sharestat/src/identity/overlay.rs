@@ -50,7 +50,7 @@ pub fn layers(mount: &Mount) -> Layers {
 
 /// The layers as written: `upperdir`, `lowerdir` (a list; `::` before data layers, fs/
 /// overlayfs/params.c), and since 6.5 `lowerdir+` and `datadir+`, one directory each.
-fn named_layers(options: &[(Vec<u8>, Vec<u8>)]) -> Vec<PathBuf> {
+pub(crate) fn named_layers(options: &[(Vec<u8>, Vec<u8>)]) -> Vec<PathBuf> {
     let mut named = Vec::new();
     for wanted in [
         b"upperdir".as_slice(),
