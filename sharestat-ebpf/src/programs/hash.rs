@@ -165,25 +165,19 @@ fn hash_one(work: &mut Work, index: u64) -> (u8, u64) {
         return (work.refused, 0);
     }
     let mapping = work.verified + layout!(inode_data);
+    let mut folio = Folio::UNREAD;
     let mut address = work.folio;
-    let mut folio = None;
-    if address != 0 {
-        folio = Folio::read(address).filter(|folio| holds(folio, address, mapping, index));
-    }
-    if folio.is_none() {
+    let hinted = address != 0 && folio.load(address) && holds(&folio, address, mapping, index);
+    if !hinted {
         address = page_tree::find(mapping, index);
         if address == 0 {
             return (page_status::ABSENT, 0);
         }
-        folio = Folio::read(address);
         // The pages that follow are probably in the same folio.
         work.folio = address;
-    }
-    let Some(folio) = folio else {
-        return (page_status::RACED, 0);
-    };
-    if !holds(&folio, address, mapping, index) {
-        return (page_status::RACED, 0);
+        if !folio.load(address) || !holds(&folio, address, mapping, index) {
+            return (page_status::RACED, 0);
+        }
     }
     let obstacle = obstacle(&folio, address, work.tmpfs);
     if obstacle != page_status::HASHED {
@@ -202,9 +196,9 @@ fn hash_one(work: &mut Work, index: u64) -> (u8, u64) {
     // Marked before the second look: whoever dirties the page after that look clears
     // the mark himself.
     frame_state::set_hashed(frame);
-    let unchanged = Folio::read(address).is_some_and(|after| {
-        holds(&after, address, mapping, index) && obstacle_after(&after, work.tmpfs)
-    });
+    let unchanged = folio.load(address)
+        && holds(&folio, address, mapping, index)
+        && obstacle_after(&folio, work.tmpfs);
     if !unchanged {
         frame_state::forget(frame, 0);
         count(Counter::PagesRaced, 1);

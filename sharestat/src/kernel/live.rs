@@ -178,7 +178,7 @@ impl Live {
             census,
             options,
         } = self;
-        let ring = AsyncFd::with_interest(ring, Interest::READABLE)
+        let ring = AsyncFd::register_with_interest(ring, Interest::READABLE)
             .map_err(|source| Error::Runtime { source })?;
         let mut watcher = Watcher {
             instrument,
