@@ -4,6 +4,7 @@
 pub mod args;
 mod color;
 mod completions;
+mod doctor;
 mod exit;
 mod man;
 mod output;
@@ -42,6 +43,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Scan(arguments) => scan::run(arguments, &cli.common),
+        Command::Doctor(arguments) => doctor::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man => man::run(),
     }

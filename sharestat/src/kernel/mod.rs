@@ -4,6 +4,7 @@ pub mod btf;
 pub mod calibration;
 pub mod capabilities;
 pub mod counters;
+pub mod doctor;
 pub mod error;
 pub mod instrument;
 mod kernel_log;
