@@ -1,6 +1,7 @@
 //! The running kernel: its layout, calibration, hooks, and the programs run on request.
 
 pub mod btf;
+mod btf_section;
 pub mod calibration;
 pub mod capabilities;
 pub mod counters;
