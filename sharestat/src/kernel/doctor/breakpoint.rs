@@ -10,7 +10,7 @@ use std::{
 
 use aya_obj::generated::{HW_BREAKPOINT_LEN_8, HW_BREAKPOINT_W, perf_event_attr};
 
-/// `PERF_TYPE_BREAKPOINT` (include/uapi/linux/perf_event.h).
+/// `PERF_TYPE_BREAKPOINT` (`include/uapi/linux/perf_event.h`).
 const PERF_TYPE_BREAKPOINT: u32 = 5;
 
 /// `PERF_FLAG_FD_CLOEXEC`, same header.

@@ -42,7 +42,7 @@ const STEPS: [&str; 7] = [
 /// Examines; loads nothing when `may_load` is false.
 pub(super) fn examine(
     types: Option<&KernelTypes>,
-    layout: Option<KernelLayout>,
+    layout: Option<&KernelLayout>,
     may_load: bool,
 ) -> Engine {
     let mut findings = vec![embedded()];
@@ -148,12 +148,12 @@ struct Trial {
 
 impl Trial {
     /// Starts as `Instrument` does, with small maps; the steps that worked are in `done`.
-    fn start(&mut self, layout: KernelLayout) -> Result<Ebpf, Error> {
+    fn start(&mut self, layout: &KernelLayout) -> Result<Ebpf, Error> {
         let seed = Seed::random().map_err(|source| Error::Calibration {
             reason: format!("cannot get random bytes: {source}"),
         })?;
         let mut parameters = Parameters {
-            layout,
+            layout: *layout,
             memory_map_base: 0,
             direct_map_base: 0,
             seed: seed.value(),

@@ -63,7 +63,7 @@ pub fn examine() -> Doctor {
     findings.extend(policy::examine(&release));
     let (types, layout, about_types) = types::examine();
     findings.extend(about_types);
-    let engine = engine::examine(types.as_ref(), layout, may_load);
+    let engine = engine::examine(types.as_ref(), layout.as_ref(), may_load);
     findings.extend(engine.findings);
     findings.extend(addresses::examine(engine.bases.as_ref()));
     findings.extend(memory::examine());

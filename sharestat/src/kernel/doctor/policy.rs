@@ -128,7 +128,7 @@ fn setting(name: &'static str, judge: fn(i64) -> Finding) -> Finding {
 /// Calibration finds addresses without symbols, so any level will do.
 fn kptr_restrict(level: i64) -> Finding {
     let found = match level {
-        0 => "0: addresses are shown",
+        0 => "0: addresses are not hidden from root",
         1 => "1: addresses are shown with CAP_SYSLOG",
         _ => "2: addresses are hidden from everybody; calibration does not need them",
     };
