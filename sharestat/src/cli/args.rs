@@ -18,6 +18,7 @@ Examples:
   sharestat scan --path /var/lib         only files below a directory
   sharestat scan --engine user           without BPF
   sharestat scan -o before.json          write a report
+  sharestat doctor                       what works here, and what helps
   sharestat completions bash             completions for bash";
 
 /// Measures how much page cache holds the same bytes twice, and what sharing would save.
@@ -70,6 +71,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// Watch live, on a screen or in a pipe.
     Top(TopArgs),
+    /// Say what works here, what does not, and what helps.
+    Doctor(DoctorArgs),
     /// Print completions for a shell.
     Completions(CompletionsArgs),
     /// Print the manual page in roff.
@@ -205,6 +208,42 @@ pub struct OutputArgs {
     /// Rows per list; 0 for all.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub top: usize,
+}
+
+/// How the examination is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DoctorFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One document, schema 'sharestat.doctor/v1'.
+    Json,
+}
+
+const DOCTOR_HELP: &str = "\
+Examples:
+  sudo sharestat doctor                  everything, with loss and remedy
+  sharestat doctor --format json | jq .  for scripts
+  sharestat doctor > /dev/null && sharestat scan";
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = DOCTOR_HELP,
+    after_long_help = format!("{DOCTOR_HELP}\n\n{EXIT_CODES}"),
+    long_about = "Tries everything that measuring needs, one thing at a time, and says of each how it \
+        stands, what was found, what is lost by it and what helps. BPF programs are loaded for a \
+        moment; nothing stays behind.\n\n\
+        Exits with 0 when 'scan' works here, with 3 when only a privilege is missing, and with 4 \
+        when the kernel or this build lacks something."
+)]
+pub struct DoctorArgs {
+    /// How the result is written.
+    #[arg(long, value_enum, default_value_t = DoctorFormat::Text)]
+    pub format: DoctorFormat,
+    /// Write to this file, whole or not at all.
+    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
 }
 
 /// Arguments of `completions`.

@@ -4,6 +4,7 @@
 pub mod args;
 mod color;
 mod completions;
+mod doctor;
 mod exit;
 mod log;
 mod man;
@@ -45,6 +46,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Scan(arguments) => scan::run(arguments, &cli.common),
         Command::Top(arguments) => top::run(arguments, &cli.common),
+        Command::Doctor(arguments) => doctor::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man => man::run(),
     }

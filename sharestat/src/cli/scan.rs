@@ -106,7 +106,7 @@ fn tell_effort(measurement: &Measurement) {
 }
 
 /// Columns of the terminal on stdout; no limit when it is none.
-fn width() -> Option<u16> {
+pub(super) fn width() -> Option<u16> {
     let stdout = io::stdout();
     if !stdout.is_terminal() {
         return None;

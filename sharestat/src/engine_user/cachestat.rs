@@ -18,9 +18,9 @@ struct Range {
 /// `struct cachestat` (include/uapi/linux/mman.h), all in pages.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     /// In the page cache, uptodate or not.
-    pub(super) cached: u64,
+    pub(crate) cached: u64,
     /// Of them dirty.
     pub(super) dirty: u64,
     /// Of them under writeback.
@@ -34,7 +34,7 @@ pub(super) struct Counts {
 ///
 /// `None` when the kernel cannot or will not say: before 6.5, under a seccomp filter,
 /// and on later kernels for files of others, as with mincore(2).
-pub(super) fn cachestat(file: &File, first: u64, pages: u64) -> io::Result<Option<Counts>> {
+pub(crate) fn cachestat(file: &File, first: u64, pages: u64) -> io::Result<Option<Counts>> {
     let (off, len) = (first * PAGE_SIZE, pages * PAGE_SIZE);
     let range = Range { off, len };
     let mut counts = Counts::default();

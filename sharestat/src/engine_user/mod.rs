@@ -3,7 +3,7 @@
 //! it through a mapping. Leaves the cache as it was; what it cannot see or avoid is in
 //! the notes of the measurement.
 
-mod cachestat;
+pub(crate) mod cachestat;
 mod copy;
 mod error;
 mod file;

@@ -1,23 +1,29 @@
 //! Looks up structures, members and enum values in the running kernel's BTF.
 
-use std::path::Path;
+use std::{fs, path::Path, sync::Arc};
 
-use btf_rs::{Btf, Type};
+use super::{
+    btf_section::{Kind, Section},
+    error::Error,
+};
 
-use super::error::Error;
+pub use super::btf_section::BtfError;
 
 /// Where the kernel publishes its type information.
 pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
+/// Aliases and anonymous members nest a few levels deep; damaged BTF may nest endlessly.
+const DEEPEST: usize = 32;
+
 /// A place in a structure: offset in bytes, and the type found there.
 struct Found {
     offset: u64,
-    kind: Type,
+    kind: u32,
 }
 
 /// BTF of the running kernel, or of one of its modules on top of it.
 pub struct KernelTypes {
-    btf: Btf,
+    section: Arc<Section>,
 }
 
 impl KernelTypes {
@@ -27,12 +33,19 @@ impl KernelTypes {
     /// When the kernel has no BTF or it cannot be parsed.
     pub fn of_kernel() -> Result<Self, Error> {
         let path = Path::new(VMLINUX);
-        match Btf::from_file(path) {
-            Ok(btf) => Ok(Self { btf }),
-            Err(source) => Err(Error::Btf {
+        fs::read(path)
+            .map_err(BtfError::from)
+            .and_then(|bytes| Section::new(bytes, None))
+            .map(Self::new)
+            .map_err(|source| Error::Btf {
                 path: path.to_owned(),
                 source,
-            }),
+            })
+    }
+
+    fn new(section: Section) -> Self {
+        Self {
+            section: Arc::new(section),
         }
     }
 
@@ -40,84 +53,76 @@ impl KernelTypes {
     /// loaded or has no BTF.
     #[must_use]
     pub fn of_module(&self, module: &str) -> Option<Self> {
-        let path = Path::new("/sys/kernel/btf").join(module);
-        Btf::from_split_file(path, &self.btf)
-            .ok()
-            .map(|btf| Self { btf })
+        let bytes = fs::read(Path::new("/sys/kernel/btf").join(module)).ok()?;
+        let section = Section::new(bytes, Some(Arc::clone(&self.section))).ok()?;
+        Some(Self::new(section))
     }
 
     /// Types from the bytes of a BTF blob, for tests and foreign kernels.
     ///
     /// # Errors
     /// When the bytes are not BTF.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, btf_rs::Error> {
-        Btf::from_bytes(bytes).map(|btf| Self { btf })
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BtfError> {
+        Section::new(bytes.to_vec(), None).map(Self::new)
     }
 
     /// Structures or unions called `name`. Modules may carry several copies of one
-    /// structure, some of them forward declarations; complete ones are returned.
-    fn structures(&self, name: &str) -> Vec<btf_rs::Struct> {
-        self.btf
-            .resolve_types_by_name(name)
-            .unwrap_or_default()
+    /// structure, some of them empty; those with members are returned.
+    fn structures(&self, name: &str) -> impl Iterator<Item = u32> {
+        self.section
+            .named(name)
             .into_iter()
-            .filter_map(|kind| match kind {
-                Type::Struct(structure) | Type::Union(structure) => Some(structure),
-                _ => None,
-            })
-            .filter(|structure| !structure.members.is_empty())
-            .collect()
+            .filter(|id| self.section.members(*id).next().is_some())
     }
 
     /// Size of `structure` in bytes.
     #[must_use]
     pub fn size_of(&self, structure: &str) -> Option<u64> {
         self.structures(structure)
-            .first()
-            .map(|found| found.size() as u64)
+            .find_map(|id| match self.section.kind(id)? {
+                Kind::Composite { size } => Some(size),
+                _ => None,
+            })
     }
 
     /// Whether the kernel has a function `name` that BTF knows.
     #[must_use]
     pub fn has_function(&self, name: &str) -> bool {
-        self.btf
-            .resolve_types_by_name(name)
-            .is_ok_and(|kinds| kinds.iter().any(|kind| matches!(kind, Type::Func(_))))
+        self.section
+            .named(name)
+            .into_iter()
+            .any(|id| matches!(self.section.kind(id), Some(Kind::Function { .. })))
     }
 
     /// Number of arguments of the function `name`.
     #[must_use]
     pub fn arguments(&self, name: &str) -> Option<usize> {
-        self.btf
-            .resolve_types_by_name(name)
-            .ok()?
-            .into_iter()
-            .find_map(|kind| {
-                let Type::Func(function) = kind else {
-                    return None;
-                };
-                match self.btf.resolve_chained_type(&function).ok()? {
-                    Type::FuncProto(prototype) => Some(prototype.parameters.len()),
-                    _ => None,
-                }
-            })
+        self.section.named(name).into_iter().find_map(|id| {
+            let Kind::Function { prototype } = self.section.kind(id)? else {
+                return None;
+            };
+            match self.section.kind(prototype)? {
+                Kind::Prototype { arguments } => Some(arguments),
+                _ => None,
+            }
+        })
     }
 
     /// Offset in bytes of `path` (member, member of that member, …) in `structure`.
     #[must_use]
     pub fn offset_of(&self, structure: &str, path: &[&str]) -> Option<u64> {
         self.structures(structure)
-            .into_iter()
-            .find_map(|found| self.walk(Type::Struct(found), path))
+            .find_map(|id| self.walk(id, path))
             .map(|found| found.offset)
     }
 
     /// Elements of the array member `path` of `structure`.
     #[must_use]
     pub fn array_length(&self, structure: &str, path: &[&str]) -> Option<u64> {
-        self.structures(structure).into_iter().find_map(|found| {
-            match self.walk(Type::Struct(found), path)?.kind {
-                Type::Array(array) => Some(array.len() as u64),
+        self.structures(structure).find_map(|id| {
+            let found = self.walk(id, path)?;
+            match self.section.kind(found.kind)? {
+                Kind::Array { length } => Some(length),
                 _ => None,
             }
         })
@@ -126,67 +131,39 @@ impl KernelTypes {
     /// Value of `variant` of the enum `name`.
     #[must_use]
     pub fn enum_value(&self, name: &str, variant: &str) -> Option<u64> {
-        self.btf
-            .resolve_types_by_name(name)
-            .ok()?
+        self.section
+            .named(name)
             .into_iter()
-            .find_map(|kind| match kind {
-                Type::Enum(found) => found
-                    .members
-                    .iter()
-                    .find(|member| {
-                        self.btf
-                            .resolve_name(*member)
-                            .is_ok_and(|text| text == variant)
-                    })
-                    .map(|member| u64::from(member.val())),
-                Type::Enum64(found) => found
-                    .members
-                    .iter()
-                    .find(|member| {
-                        self.btf
-                            .resolve_name(*member)
-                            .is_ok_and(|text| text == variant)
-                    })
-                    .map(btf_rs::Enum64Member::val),
-                _ => None,
-            })
+            .find_map(|id| self.section.value(id, variant))
     }
 
-    fn walk(&self, start: Type, path: &[&str]) -> Option<Found> {
-        path.iter().try_fold(
-            Found {
-                offset: 0,
-                kind: start,
-            },
-            |at, name| {
-                let inner = self.member(&at.kind, name)?;
-                Some(Found {
-                    offset: at.offset + inner.offset,
-                    kind: inner.kind,
-                })
-            },
-        )
+    fn walk(&self, start: u32, path: &[&str]) -> Option<Found> {
+        let start = Found {
+            offset: 0,
+            kind: start,
+        };
+        path.iter().try_fold(start, |at, name| {
+            let inner = self.member(at.kind, name, DEEPEST)?;
+            Some(Found {
+                offset: at.offset + inner.offset,
+                kind: inner.kind,
+            })
+        })
     }
 
     /// The member `name` of `kind`, also inside its anonymous structures and unions.
-    fn member(&self, kind: &Type, name: &str) -> Option<Found> {
-        let (Type::Struct(structure) | Type::Union(structure)) = self.strip(kind)? else {
-            return None;
-        };
-        structure.members.iter().find_map(|member| {
-            let text = self.btf.resolve_name(member).unwrap_or_default();
-            let offset = u64::from(member.bit_offset() / 8);
-            if text == name {
-                let kind = self.btf.resolve_chained_type(member).ok()?;
+    fn member(&self, kind: u32, name: &str, deepest: usize) -> Option<Found> {
+        let deepest = deepest.checked_sub(1)?;
+        self.section.members(self.strip(kind)?).find_map(|member| {
+            let offset = u64::from(member.bits / 8);
+            if member.name == name.as_bytes() {
                 return Some(Found {
                     offset,
-                    kind: self.strip(&kind)?,
+                    kind: self.strip(member.kind)?,
                 });
             }
-            if text.is_empty() {
-                let kind = self.btf.resolve_chained_type(member).ok()?;
-                let inner = self.member(&kind, name)?;
+            if member.name.is_empty() {
+                let inner = self.member(member.kind, name, deepest)?;
                 return Some(Found {
                     offset: offset + inner.offset,
                     kind: inner.kind,
@@ -197,18 +174,17 @@ impl KernelTypes {
     }
 
     /// `kind` without typedefs and qualifiers.
-    fn strip(&self, kind: &Type) -> Option<Type> {
-        let mut kind = kind.clone();
-        loop {
-            let next = match &kind {
-                Type::Typedef(outer) => self.btf.resolve_chained_type(outer),
-                Type::TypeTag(outer) => self.btf.resolve_chained_type(outer),
-                Type::Volatile(outer) | Type::Const(outer) | Type::Restrict(outer) => {
-                    self.btf.resolve_chained_type(outer)
-                }
+    fn strip(&self, kind: u32) -> Option<u32> {
+        let mut kind = kind;
+        for _ in 0..DEEPEST {
+            match self.section.kind(kind)? {
+                Kind::Alias { of } => kind = of,
                 _ => return Some(kind),
-            };
-            kind = next.ok()?;
+            }
         }
+        None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,7 +42,7 @@ pub enum Error {
         /// File that was tried.
         path: PathBuf,
         /// Why it failed.
-        source: btf_rs::Error,
+        source: super::btf::BtfError,
     },
     /// The kernel's structures are not as sharestat needs them.
     #[error(transparent)]

@@ -78,7 +78,8 @@ pub(super) struct Question {
 /// The consumer's end of the event ring.
 pub(super) type EventRing = RingBuf<MapData>;
 
-const ON_REQUEST: [&str; 5] = [
+/// Programs that are only run on request.
+pub(super) const ON_REQUEST: [&str; 5] = [
     "hash_pages",
     "walk_frames",
     "identify",

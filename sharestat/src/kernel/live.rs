@@ -178,8 +178,11 @@ impl Live {
             census,
             options,
         } = self;
-        let ring = AsyncFd::register_with_interest(ring, Interest::READABLE)
-            .map_err(|source| Error::Runtime { source })?;
+        let ring = AsyncFd::register_with_interest(ring, Interest::READABLE).map_err(|source| {
+            Error::Runtime {
+                source: source.into(),
+            }
+        })?;
         let mut watcher = Watcher {
             instrument,
             ring,

@@ -2,11 +2,13 @@
 
 mod batch;
 pub mod btf;
+mod btf_section;
 mod budget;
 pub mod calibration;
 pub mod capabilities;
 pub mod collector;
 pub mod counters;
+pub mod doctor;
 pub mod error;
 mod events;
 pub mod instrument;

@@ -24,6 +24,16 @@ pub enum Attached {
     No(String),
 }
 
+impl Hook {
+    /// Whether measurement goes on without it.
+    #[must_use]
+    pub fn is_optional(&self) -> bool {
+        TRACEPOINTS
+            .iter()
+            .all(|(program, _, _)| *program != self.program)
+    }
+}
+
 impl Attached {
     /// As in reports: the kind, or `no: ` and the reason.
     #[must_use]
@@ -118,20 +128,57 @@ const TRAMPOLINES: [Trampoline; 4] = [
 pub(super) fn attach_all(ebpf: &mut Ebpf, types: &KernelTypes) -> Result<Vec<Hook>, Error> {
     let mut hooks = Vec::new();
     for (program, event, loss) in TRACEPOINTS {
-        let loaded = raw_tracepoint(ebpf, program)?;
-        loaded
-            .load()
-            .map_err(|source| program_error(program, &source))?;
-        loaded
-            .attach(event)
-            .map_err(|source| program_error(program, &source))?;
-        hooks.push(Hook {
-            program,
-            event,
-            attached: Attached::RawTracepoint,
-            loss,
-        });
+        attach_tracepoint(ebpf, program, event)?;
+        hooks.push(tracepoint(program, event, loss, Attached::RawTracepoint));
     }
+    hooks.extend(attach_trampolines(ebpf, types));
+    Ok(hooks)
+}
+
+/// As [`attach_all`], but only notes what cannot be attached.
+pub(super) fn try_all(ebpf: &mut Ebpf, types: &KernelTypes) -> Vec<Hook> {
+    let mut hooks: Vec<_> = TRACEPOINTS
+        .into_iter()
+        .map(|(program, event, loss)| {
+            let attached = match attach_tracepoint(ebpf, program, event) {
+                Ok(()) => Attached::RawTracepoint,
+                Err(error) => Attached::No(error.to_string()),
+            };
+            tracepoint(program, event, loss, attached)
+        })
+        .collect();
+    hooks.extend(attach_trampolines(ebpf, types));
+    hooks
+}
+
+const fn tracepoint(
+    program: &'static str,
+    event: &'static str,
+    loss: &'static str,
+    attached: Attached,
+) -> Hook {
+    Hook {
+        program,
+        event,
+        attached,
+        loss,
+    }
+}
+
+fn attach_tracepoint(
+    ebpf: &mut Ebpf,
+    program: &'static str,
+    event: &'static str,
+) -> Result<(), Error> {
+    let loaded = raw_tracepoint(ebpf, program)?;
+    loaded
+        .load()
+        .and_then(|()| loaded.attach(event).map(drop))
+        .map_err(|source| program_error(program, &source))
+}
+
+fn attach_trampolines(ebpf: &mut Ebpf, types: &KernelTypes) -> Vec<Hook> {
+    let mut hooks = Vec::new();
     // One parse of BTF for all trampolines; without it they cannot be loaded at all.
     let btf = Btf::from_sys_fs().map_err(|error| error.to_string());
     for trampoline in &TRAMPOLINES {
@@ -158,7 +205,7 @@ pub(super) fn attach_all(ebpf: &mut Ebpf, types: &KernelTypes) -> Result<Vec<Hoo
         });
     }
     hooks.dedup_by(|later, earlier| later.event == earlier.event);
-    Ok(hooks)
+    hooks
 }
 
 fn attach(ebpf: &mut Ebpf, trampoline: &Trampoline, btf: &Btf) -> Attached {
