@@ -1,0 +1,104 @@
+//! Whose the duplicates are: one row per file, from one pass over all pages.
+
+use super::{
+    index::ContentIndex,
+    inode::InodeId,
+    units::{Bytes, ContentHash},
+    view::InodeView,
+};
+
+pub use super::partners::{Partner, partners};
+
+/// What one file holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileRow {
+    /// The file.
+    pub inode: InodeId,
+    /// In the page cache.
+    pub resident: Bytes,
+    /// Pages whose content has any other copy.
+    pub duplicate: Bytes,
+    /// Pages whose content has no copy outside the file.
+    pub exclusive: Bytes,
+    /// Its part of what sharing would save, in bytes: of a page with `c` copies,
+    /// (c − 1)/c. The parts of all files add up to the duplicate bytes of the host.
+    pub saving_share: f64,
+    /// Pages that are zero.
+    pub zero: Bytes,
+}
+
+/// One content within one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ContentRun {
+    pub(super) content: ContentHash,
+    /// Copies in this file.
+    pub(super) here: u32,
+    /// Copies on the host, at least 2.
+    pub(super) copies: u32,
+}
+
+/// The rows of all files with resident pages, by inode id.
+#[must_use]
+pub fn file_rows(index: &ContentIndex) -> Vec<FileRow> {
+    let mut scratch = Vec::new();
+    index
+        .inodes()
+        .map(|inode| file_row(index, &inode, &mut scratch))
+        .collect()
+}
+
+fn file_row(
+    index: &ContentIndex,
+    inode: &InodeView<'_>,
+    scratch: &mut Vec<(ContentHash, u32)>,
+) -> FileRow {
+    let (mut duplicate, mut shared, mut zero) = (0, 0, 0);
+    let mut saving_pages = 0.0;
+    for run in duplicated_contents(index, inode, scratch) {
+        let here = u64::from(run.here);
+        duplicate += here;
+        if run.here < run.copies {
+            shared += here;
+        }
+        saving_pages += f64::from(run.here) * f64::from(run.copies - 1) / f64::from(run.copies);
+        if run.content == index.zero() {
+            zero = here;
+        }
+    }
+    if zero == 0 && index.copies(index.zero()) == 1 {
+        let has_it = |(_, content)| content == index.zero();
+        zero = u64::from(inode.contents().any(has_it));
+    }
+    FileRow {
+        inode: inode.id,
+        resident: Bytes::of_pages(inode.resident()),
+        duplicate: Bytes::of_pages(duplicate),
+        exclusive: Bytes::of_pages(inode.hashed() - shared),
+        saving_share: saving_pages * Bytes::of_pages(1).to_f64(),
+        zero: Bytes::of_pages(zero),
+    }
+}
+
+/// The contents of a file that have another copy anywhere, each once, by hash.
+///
+/// Sorting the copies of one file at a time needs memory for the largest file only,
+/// and tells copies inside the file from copies outside.
+pub(super) fn duplicated_contents<'a>(
+    index: &ContentIndex,
+    inode: &InodeView<'_>,
+    scratch: &'a mut Vec<(ContentHash, u32)>,
+) -> impl Iterator<Item = ContentRun> + use<'a> {
+    scratch.clear();
+    scratch.extend(inode.contents().filter_map(|(_, content)| {
+        let copies = index.copies(content);
+        (copies > 1).then_some((content, copies))
+    }));
+    scratch.sort_unstable();
+    scratch
+        .chunk_by(|one, next| one.0 == next.0)
+        .map(|run| ContentRun {
+            content: run[0].0,
+            here: u32::try_from(run.len()).unwrap_or(u32::MAX),
+            copies: run[0].1,
+        })
+}

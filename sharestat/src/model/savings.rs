@@ -1,0 +1,167 @@
+//! What sharing would save: the duplicates split by how near the copies are (scopes),
+//! and by which way of sharing could reach them (mechanisms).
+
+use std::collections::HashMap;
+
+use super::{
+    files::duplicated_contents,
+    index::ContentIndex,
+    units::{Bytes, ContentHash, PageIndex},
+};
+
+/// The duplicates whose nearest other copy is that near.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScopeRow {
+    /// Name of the scope.
+    pub name: &'static str,
+    /// Copies beyond the first.
+    pub duplicate: Bytes,
+}
+
+/// How sure a mechanism's classes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confidence {
+    /// Every page that counts was compared by its hash.
+    Exact,
+    /// Rests on pages that are not resident and were not compared.
+    Probable,
+    /// The files were read and compared as a whole.
+    Verified,
+}
+
+impl Confidence {
+    /// The word in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Probable => "probable",
+            Self::Verified => "verified",
+        }
+    }
+}
+
+/// What one way of sharing would save.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MechanismRow {
+    /// Name of the mechanism.
+    pub name: &'static str,
+    /// Copies beyond the first of each class.
+    pub saving: Bytes,
+    /// Classes of at least two pages.
+    pub groups: u64,
+    /// How sure that is.
+    pub confidence: Confidence,
+}
+
+/// Classes of pages that could be one, and the copies beyond the first in them.
+#[derive(Clone, Copy, Default)]
+struct Classes {
+    groups: u64,
+    saved: u64,
+}
+
+impl Classes {
+    fn add(&mut self, copies: u64) {
+        if copies > 1 {
+            self.groups += 1;
+            self.saved += copies - 1;
+        }
+    }
+
+    fn row(self, name: &'static str) -> MechanismRow {
+        MechanismRow {
+            name,
+            saving: Bytes::of_pages(self.saved),
+            groups: self.groups,
+            confidence: Confidence::Exact,
+        }
+    }
+}
+
+/// The duplicate bytes by scope; the rows add up to all of them.
+///
+/// Copies of one content are joined nearest relation first, as a minimum spanning tree:
+/// a content with `c` copies in `f` files has c − f duplicates in `self` and f − 1 in
+/// `host`, whichever copy is called the first.
+#[must_use]
+pub fn scopes(index: &ContentIndex) -> Vec<ScopeRow> {
+    let totals = index.totals();
+    let zero = totals.zero_copies.saturating_sub(1);
+    let mut within = 0;
+    let mut scratch = Vec::new();
+    for inode in index.inodes() {
+        for run in duplicated_contents(index, &inode, &mut scratch) {
+            if run.content != index.zero() {
+                within += u64::from(run.here) - 1;
+            }
+        }
+    }
+    let host = totals.duplicate - zero - within;
+    [("zero", zero), ("self", within), ("host", host)]
+        .map(|(name, pages)| ScopeRow {
+            name,
+            duplicate: Bytes::of_pages(pages),
+        })
+        .to_vec()
+}
+
+/// The saving of each mechanism over the eligible pages. Zero pages count in `zero`
+/// and nowhere else.
+#[must_use]
+pub fn mechanisms(index: &ContentIndex) -> Vec<MechanismRow> {
+    let (content, zero) = by_content(index);
+    vec![
+        content.row("content"),
+        by_offset(index).row("offset"),
+        zero.row("zero"),
+    ]
+}
+
+/// Same content anywhere, and zero pages apart. Starts from the content table and takes
+/// off the few pages that are not eligible.
+fn by_content(index: &ContentIndex) -> (Classes, Classes) {
+    let mut ineligible: HashMap<ContentHash, u32> = HashMap::new();
+    for inode in index.inodes().filter(|inode| !inode.eligible) {
+        for (_, content) in inode.contents() {
+            *ineligible.entry(content).or_default() += 1;
+        }
+    }
+    let (mut classes, mut zero) = (Classes::default(), Classes::default());
+    for (content, copies) in index.contents() {
+        let others = ineligible.get(&content).copied().unwrap_or(0);
+        let copies = u64::from(copies - others);
+        if content == index.zero() {
+            zero.add(copies);
+        } else {
+            classes.add(copies);
+        }
+    }
+    (classes, zero)
+}
+
+/// Same content at the same page index. Sorts 8 bytes per duplicate page: hash and
+/// index mixed to one key, which meets another by chance as rarely as the hash itself.
+fn by_offset(index: &ContentIndex) -> Classes {
+    let mut keys: Vec<u64> = Vec::new();
+    for inode in index.inodes().filter(|inode| inode.eligible) {
+        keys.extend(inode.contents().filter_map(|(page, content)| {
+            let counts = content != index.zero() && index.copies(content) > 1;
+            counts.then(|| mix(content, page))
+        }));
+    }
+    keys.sort_unstable();
+    let mut classes = Classes::default();
+    for class in keys.chunk_by(|one, next| one == next) {
+        classes.add(class.len() as u64);
+    }
+    classes
+}
+
+/// One key for a content at a page index (the finalizer of `MurmurHash3` over both).
+fn mix(content: ContentHash, page: PageIndex) -> u64 {
+    let mut key = content.0 ^ page.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    key = (key ^ (key >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    key = (key ^ (key >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    key ^ (key >> 33)
+}
