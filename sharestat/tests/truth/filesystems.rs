@@ -42,7 +42,8 @@ impl Kind {
         !matches!(self, Self::Tmpfs)
     }
 
-    const fn fs_type(self) -> &'static str {
+    /// As the kernel calls it.
+    pub(crate) const fn fs_type(self) -> &'static str {
         match self {
             Self::Ext4 => "ext4",
             Self::Xfs => "xfs",

@@ -9,9 +9,10 @@ use crate::{
     disk::Disk,
     expectation::{Expected, Fate, Observed},
     filesystems::{Filesystem, Kind},
-    harness::{Engine, OrFail, Outcome, per_engine},
+    harness::{Engine, OrFail, Outcome, Skip, per_engine},
     mount::Mount,
     page_flags::{Watched, bit},
+    report::Report,
     scratch::Scratch,
 };
 
@@ -76,7 +77,8 @@ fn holds_on(kind: Kind, engine: Engine) -> Outcome {
     let report = binary::scan(engine, filesystem.root());
     report.assert_equals(&expected, &format!("scan of {kind:?} by {engine:?}"));
     report.assert_shares_add_up();
-    assert_inodes(&plan, &filesystem, &report);
+    assert_inodes(kind, &filesystem, &report);
+    assert_filesystem(kind, &report);
     Ok(())
 }
 
@@ -93,26 +95,37 @@ fn observe<'plan>(
     }
 }
 
-/// The inode numbers of the report are those that `stat` shows.
-fn assert_inodes(plan: &[PlannedFile], filesystem: &Filesystem, report: &crate::report::Report) {
+/// All pages are of one filesystem, which is named.
+fn assert_filesystem(kind: Kind, report: &Report) {
+    let rows = report.list("filesystems").iter();
+    let rows: Vec<_> = rows.filter(|row| row["resident_bytes"] != 0).collect();
+    let [row] = rows[..] else {
+        panic!("one filesystem holds all pages, not {rows:?}");
+    };
+    let resident = report.number("/totals/resident_bytes");
+    assert_eq!(row["resident_bytes"].as_u64(), Some(resident), "{row}");
+    let fs_type = row["fs_type"].as_str().unwrap_or_default();
+    assert!(
+        fs_type == kind.fs_type() || fs_type.starts_with("fuse."),
+        "{kind:?}: {row}"
+    );
+}
+
+/// Device and inode numbers are those that `stat` shows, but for btrfs, where `stat`
+/// shows a device of the subvolume.
+fn assert_inodes(kind: Kind, filesystem: &Filesystem, report: &Report) {
     use std::os::unix::fs::MetadataExt as _;
-    for file in plan
-        .iter()
-        .filter(|file| file.names[0] == "self" || file.names[0] == "zeros")
-    {
-        let path = filesystem.root().join(&file.names[0]);
+    for name in ["self", "zeros"] {
+        let path = filesystem.root().join(name);
         let stat = fs::metadata(&path).or_fail("asking for an inode number");
         let shown = path.display().to_string();
-        let row = report
-            .list("files")
-            .iter()
-            .find(|row| row["path"] == shown.as_str());
+        let mut rows = report.list("files").iter();
+        let row = rows.find(|row| row["path"] == shown.as_str());
         let row = row.unwrap_or_else(|| panic!("'{shown}' is not reported"));
-        assert_eq!(
-            row["ino"].as_u64(),
-            Some(stat.ino()),
-            "inode number in {row}"
-        );
+        assert_eq!(row["ino"].as_u64(), Some(stat.ino()), "inode in {row}");
+        let dev = format!("{}:{}", libc::major(stat.dev()), libc::minor(stat.dev()));
+        let shows_dev = row["dev"] == dev.as_str();
+        assert!(kind == Kind::Btrfs || shows_dev, "device {dev} in {row}");
     }
 }
 
@@ -191,9 +204,7 @@ fn half_cached(engine: Engine) -> Outcome {
 fn huge_pages_of_tmpfs(engine: Engine) -> Outcome {
     let scratch = Scratch::new();
     if !fs::exists("/sys/kernel/mm/transparent_hugepage").unwrap_or(false) {
-        return Err(crate::harness::Skip(
-            "this kernel has no transparent huge pages".to_owned(),
-        ));
+        return Err(Skip("this kernel has no transparent huge pages".to_owned()));
     }
     let target = scratch.directory("huge");
     let options = "size=64m,huge=always";
@@ -269,7 +280,7 @@ fn loop_device_counts_only_files(engine: Engine) -> Outcome {
             .arg(&image)
             .arg(&staging)
             .output()
-            .map_err(|error| crate::harness::Skip(format!("'mkfs.erofs' does not run: {error}")))?;
+            .map_err(|error| Skip(format!("'mkfs.erofs' does not run: {error}")))?;
         assert!(made.status.success(), "mkfs.erofs: {made:?}");
         Disk::of_image(&image)?
     };
