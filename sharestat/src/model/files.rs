@@ -102,3 +102,58 @@ pub(super) fn duplicated_contents<'a>(
             copies: run[0].1,
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::samples::{self, ZERO, counts, hashed_pages};
+
+    proptest! {
+        #[test]
+        fn rows_are_what_the_definitions_say(index in samples::index()) {
+            let pages = hashed_pages(&index);
+            let copies = counts(pages.iter().map(|&(_, _, content)| content));
+            let within = counts(pages.iter().map(|&(inode, _, content)| (inode, content)));
+            let rows = file_rows(&index);
+            prop_assert_eq!(rows.len() as u64, index.totals().inodes);
+            let mut shares = 0.0;
+            for row in &rows {
+                let of_file = || pages.iter().filter(|page| page.0 == row.inode);
+                let count = |counts: &dyn Fn(ContentHash) -> bool| {
+                    Bytes::of_pages(of_file().filter(|page| counts(page.2)).count() as u64)
+                };
+                let view = index.view(row.inode).expect("it has a row");
+                prop_assert_eq!(row.resident, Bytes::of_pages(view.pages().count() as u64));
+                prop_assert_eq!(row.duplicate, count(&|content| copies[&content] > 1));
+                prop_assert_eq!(row.exclusive, count(&|content| within[&(row.inode, content)] == copies[&content]));
+                prop_assert_eq!(row.zero, count(&|content| content == ZERO));
+                shares += row.saving_share;
+            }
+            let duplicate = Bytes::of_pages(index.totals().duplicate).to_f64();
+            prop_assert!((shares - duplicate).abs() < 0.001, "{} is not {}", shares, duplicate);
+        }
+
+        #[test]
+        fn partners_are_those_with_most_in_common(index in samples::index(), most in 0_usize..4) {
+            let pages = hashed_pages(&index);
+            let within = counts(pages.iter().map(|&(inode, _, content)| (inode, content)));
+            let asked: Vec<InodeId> = index.inodes().map(|inode| inode.id).collect();
+            let found = partners(&index, &asked, most);
+            prop_assert_eq!(found.len(), asked.len());
+            for one in &asked {
+                let mut expected: Vec<Partner> = asked.iter().filter(|other| *other != one).map(|other| {
+                    let common = |page: &&(InodeId, _, ContentHash)| {
+                        page.0 == *one && page.2 != ZERO && within.contains_key(&(*other, page.2))
+                    };
+                    let shared = pages.iter().filter(common).count() as u64;
+                    Partner { inode: *other, shared: Bytes::of_pages(shared) }
+                }).filter(|partner| partner.shared.0 > 0).collect();
+                expected.sort_by_key(|partner| (std::cmp::Reverse(partner.shared), partner.inode));
+                expected.truncate(most);
+                prop_assert_eq!(&found[one], &expected);
+            }
+        }
+    }
+}

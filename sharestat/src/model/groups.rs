@@ -94,3 +94,40 @@ impl GroupRow {
         self.saving_share += saving_pages * Bytes::of_pages(1).to_f64();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{
+        files::file_rows,
+        samples::{self, counts, hashed_pages},
+    };
+
+    proptest! {
+        #[test]
+        fn rows_are_what_the_definitions_say(index in samples::index()) {
+            // Every third inode belongs to no group.
+            let group_of = |inode: InodeId| inode.0.checked_rem(3).filter(|group| *group < 2);
+            let pages = hashed_pages(&index);
+            let copies = counts(pages.iter().map(|page| page.2));
+            let within = counts(pages.iter().map(|page| (group_of(page.0), page.2)));
+            let rows = group_rows(&index, 2, group_of);
+            prop_assert_eq!(rows.len(), 2);
+            for (row, group) in rows.iter().zip([Some(0), Some(1)]) {
+                let count = |counts: &dyn Fn(ContentHash) -> bool| {
+                    let counted = pages.iter().filter(|page| group_of(page.0) == group && counts(page.2));
+                    Bytes::of_pages(counted.count() as u64)
+                };
+                prop_assert_eq!(row.duplicate, count(&|content| copies[&content] > 1));
+                prop_assert_eq!(row.exclusive, count(&|content| within[&(group, content)] == copies[&content]));
+                let files = file_rows(&index);
+                let of_group = || files.iter().filter(|file| group_of(file.inode) == group);
+                prop_assert_eq!(row.resident, of_group().map(|file| file.resident).sum());
+                let share: f64 = of_group().map(|file| file.saving_share).sum();
+                prop_assert!((row.saving_share - share).abs() < 0.001);
+            }
+        }
+    }
+}

@@ -4,6 +4,8 @@
 //! Events of different CPUs arrive in no certain order. Where order would matter a page
 //! is marked contested and probed rather than believed.
 
+use std::fmt;
+
 use super::{
     inode::{InodeId, InodeKey},
     inodes::InodeTable,
@@ -306,6 +308,16 @@ impl ContentIndex {
             + self.inodes.memory_bytes()
             + self.ledger.contents.memory_bytes()
             + (runs * size_of::<Run>()) as u64
+    }
+}
+
+/// The totals only: an index can hold millions of pages.
+impl fmt::Debug for ContentIndex {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ContentIndex")
+            .field("totals", &self.totals())
+            .finish_non_exhaustive()
     }
 }
 

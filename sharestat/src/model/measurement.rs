@@ -57,7 +57,7 @@ pub struct Filesystem {
 pub struct FileIdentity {
     /// Position in [`Identities::filesystems`].
     pub filesystem: usize,
-    /// Path under the mount point; `fs:ino` when it has no name.
+    /// The path to show, below its mount point and with it; `fs:ino` when it has no name.
     pub path: String,
     /// Whether a name was found.
     pub named: bool,
@@ -79,6 +79,7 @@ pub struct Identities {
 }
 
 /// One measurement.
+#[derive(Debug)]
 pub struct Measurement {
     /// Which engine made it.
     pub engine: Engine,

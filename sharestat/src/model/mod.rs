@@ -14,6 +14,8 @@ pub mod measurement;
 pub mod page;
 mod pages;
 mod partners;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod savings;
 pub mod totals;
 pub mod units;

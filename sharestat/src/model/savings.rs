@@ -165,3 +165,51 @@ fn mix(content: ContentHash, page: PageIndex) -> u64 {
     key = (key ^ (key >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     key ^ (key >> 33)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::samples::{self, ZERO, counts, hashed_pages};
+
+    fn beyond_the_first<T>(classes: &BTreeMap<T, u64>) -> (Bytes, u64) {
+        let saved = classes.values().map(|copies| copies - 1).sum();
+        let groups = classes.values().filter(|copies| **copies > 1).count();
+        (Bytes::of_pages(saved), groups as u64)
+    }
+
+    proptest! {
+        #[test]
+        fn scopes_partition_the_duplicates(index in samples::index()) {
+            let rows = scopes(&index);
+            let names: Vec<&str> = rows.iter().map(|row| row.name).collect();
+            prop_assert_eq!(names, ["zero", "self", "host"]);
+            let sum: Bytes = rows.iter().map(|row| row.duplicate).sum();
+            prop_assert_eq!(sum, Bytes::of_pages(index.totals().duplicate));
+            let pages = hashed_pages(&index);
+            let not_zero = || pages.iter().filter(|page| page.2 != ZERO);
+            let within = counts(not_zero().map(|page| (page.0, page.2)));
+            prop_assert_eq!(rows[1].duplicate, beyond_the_first(&within).0);
+            let files = counts(within.keys().map(|(_, content)| *content));
+            prop_assert_eq!(rows[2].duplicate, beyond_the_first(&files).0);
+        }
+
+        #[test]
+        fn mechanisms_save_what_their_classes_hold_beyond_the_first(index in samples::index()) {
+            let pages: Vec<_> = hashed_pages(&index).into_iter()
+                .filter(|page| index.view(page.0).is_some_and(|inode| inode.eligible)).collect();
+            let not_zero = || pages.iter().filter(|page| page.2 != ZERO);
+            let expected = [
+                ("content", beyond_the_first(&counts(not_zero().map(|page| page.2)))),
+                ("offset", beyond_the_first(&counts(not_zero().map(|page| (page.2, page.1))))),
+                ("zero", beyond_the_first(&counts(pages.iter().filter(|page| page.2 == ZERO).map(|page| page.2)))),
+            ];
+            let rows = mechanisms(&index);
+            let found: Vec<_> = rows.iter().map(|row| (row.name, (row.saving, row.groups))).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! `sharestat scan`: measure once with one of the engines, and report.
+
+use std::io::{self, IsTerminal, Write};
+
+use super::{
+    args::{Common, EngineChoice, Format, ScanArgs},
+    exit::{Exit, Failure},
+    output,
+    watch::watched,
+};
+use crate::{
+    engine_user,
+    model::measurement::Measurement,
+    report::{self, Host, Report},
+    seed::Seed,
+};
+
+pub(super) fn run(arguments: &ScanArgs, common: &Common) -> Result<Exit, Failure> {
+    let format = arguments.output.chosen()?;
+    let seed = seed(arguments.seed)?;
+    let (measurement, interrupted) = match arguments.engine {
+        EngineChoice::Bpf => return Err(without_bpf()),
+        EngineChoice::User => {
+            let options = engine_user::ScanOptions {
+                paths: arguments.paths.clone(),
+                seed,
+            };
+            watched(common.quiet, |progress| {
+                engine_user::scan(&options, progress)
+            })?
+        }
+    };
+    if !common.quiet {
+        tell_notes(&measurement);
+    }
+    let report = Report::new(&measurement, &Host::read(), arguments.output.top);
+    let file = arguments.output.output.as_deref();
+    let layout = report::text::Layout {
+        width: if file.is_none() { width() } else { None },
+        styled: file.is_none() && common.color.on_stdout(),
+    };
+    output::write(file, |out| match format {
+        Format::Text => report::text::write(&report, layout, out),
+        Format::Json => report::json::write(&report, out),
+        Format::Ndjson => report::ndjson::write(&report, out),
+        Format::Csv => report::csv::write(&report, out),
+    })?;
+    Ok(verdict(interrupted, measurement.complete, arguments.strict))
+}
+
+/// What the exit code tells: an interruption says more than the gap it leaves.
+const fn verdict(interrupted: bool, complete: bool, strict: bool) -> Exit {
+    match (interrupted, complete, strict) {
+        (true, _, _) => Exit::Interrupted,
+        (false, false, true) => Exit::Incomplete,
+        (false, _, _) => Exit::Ok,
+    }
+}
+
+fn seed(chosen: Option<u64>) -> Result<Seed, Failure> {
+    if let Some(seed) = chosen {
+        return Ok(Seed::fixed(seed));
+    }
+    Seed::random().map_err(|error| {
+        Failure::new(
+            Exit::Kernel,
+            format!("cannot choose a random seed: getrandom failed: {error}; give '--seed NUMBER'"),
+        )
+    })
+}
+
+fn without_bpf() -> Failure {
+    Failure::new(
+        Exit::Kernel,
+        "cannot measure with the engine 'bpf': this build of sharestat holds no BPF programs; build it with 'cargo xtask build', or use '--engine user'",
+    )
+}
+
+/// The notes limit what the numbers mean, so they are said in every format.
+fn tell_notes(measurement: &Measurement) {
+    for note in &measurement.notes {
+        // When stderr is closed there is nobody left to tell.
+        let _ = writeln!(io::stderr(), "sharestat: note: {note}");
+    }
+}
+
+/// Columns of the terminal on stdout; no limit when it is none.
+fn width() -> Option<u16> {
+    let stdout = io::stdout();
+    if !stdout.is_terminal() {
+        return None;
+    }
+    rustix::termios::tcgetwinsize(&stdout)
+        .ok()
+        .map(|size| size.ws_col)
+        .filter(|columns| *columns > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strict_turns_a_gap_into_a_failure_and_an_interruption_always_shows() {
+        assert_eq!(verdict(false, true, true), Exit::Ok);
+        assert_eq!(verdict(false, false, false), Exit::Ok);
+        assert_eq!(verdict(false, false, true), Exit::Incomplete);
+        assert_eq!(verdict(true, false, true), Exit::Interrupted);
+    }
+}
