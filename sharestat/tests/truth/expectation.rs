@@ -10,7 +10,7 @@ use xxhash_rust::xxh64::xxh64;
 
 use crate::{
     corpus::{PAGE, PlannedFile},
-    residency,
+    residency::{self, Surplus},
 };
 
 /// Where a page is.
@@ -29,6 +29,7 @@ pub(crate) enum Fate {
 pub(crate) struct Observed<'plan> {
     plan: &'plan PlannedFile,
     fates: Vec<Fate>,
+    surplus: Surplus,
     roots: Vec<PathBuf>,
     eligible: bool,
 }
@@ -49,6 +50,7 @@ impl<'plan> Observed<'plan> {
         Self {
             plan,
             fates: fates.collect(),
+            surplus: residency::surplus(&root.join(&plan.names[0])),
             roots: vec![root.to_owned()],
             eligible: true,
         }
@@ -122,6 +124,7 @@ impl ExpectedSaving {
 pub(crate) struct Expected {
     pub(crate) resident: u64,
     pub(crate) dirty: u64,
+    pub(crate) not_uptodate: u64,
     pub(crate) distinct: u64,
     pub(crate) duplicate: u64,
     pub(crate) zero: u64,
@@ -139,7 +142,7 @@ type Content = u64;
 impl Expected {
     /// Of these files alone, which is what `--path` asks for.
     pub(crate) fn of(files: &[Observed<'_>]) -> Self {
-        let zero = xxh64(&[0; PAGE], 0);
+        let zero = zero_page();
         let contents: Vec<Vec<(usize, Content)>> = files.iter().map(cached_contents).collect();
         let mut copies = HashMap::<Content, u64>::new();
         let mut eligible_copies = HashMap::<Content, u64>::new();
@@ -158,11 +161,12 @@ impl Expected {
                 }
             }
             expected.eligible += if file.eligible { pages.len() as u64 } else { 0 };
+            expected.not_uptodate += file.surplus.not_uptodate;
             expected.dirty += file.pages(Fate::Dirty).count() as u64;
         }
         expected.distinct = copies.len() as u64;
         expected.duplicate = copies.values().sum::<u64>() - expected.distinct;
-        expected.resident = expected.distinct + expected.duplicate + expected.dirty;
+        expected.resident = expected.hashed() + expected.dirty + expected.not_uptodate;
         expected.zero = copies.get(&zero).copied().unwrap_or(0);
         expected.zero_scope = expected.zero.saturating_sub(1);
         expected.by_zero = ExpectedSaving::of(eligible_copies.remove(&zero).iter());
@@ -184,11 +188,20 @@ impl Expected {
     }
 }
 
-/// Offset and content of each cached, clean page.
+/// Offset and content of each cached, clean page, also beyond the end of the file.
 fn cached_contents(file: &Observed<'_>) -> Vec<(usize, Content)> {
+    let end = file.fates.len();
+    let beyond = (end..)
+        .zip(0..file.surplus.beyond)
+        .map(|(page, _)| (page, zero_page()));
     file.pages(Fate::Cached)
         .map(|page| (page, xxh64(&file.plan.page_bytes(page), 0)))
+        .chain(beyond)
         .collect()
+}
+
+fn zero_page() -> Content {
+    xxh64(&[0; PAGE], 0)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a test file has few copies")]
@@ -203,7 +216,8 @@ fn expected_file(
     }
     let mut row = ExpectedFile {
         paths: Vec::new(),
-        resident: (pages.len() + file.pages(Fate::Dirty).count()) as u64,
+        resident: (pages.len() + file.pages(Fate::Dirty).count()) as u64
+            + file.surplus.not_uptodate,
         duplicate: 0,
         exclusive: 0,
         saving_share: 0.0,

@@ -100,7 +100,11 @@ impl Report {
             expected.hashed(),
         );
         for reason in REASONS {
-            let planned = if reason == "dirty" { expected.dirty } else { 0 };
+            let planned = match reason {
+                "dirty" => expected.dirty,
+                "not_uptodate" => expected.not_uptodate,
+                _ => 0,
+            };
             check(&format!("skipped {reason}"), self.skipped(reason), planned);
         }
         for (name, planned) in [
