@@ -69,7 +69,7 @@ pub(super) fn measure(
     out: &mut dyn FnMut(Seen),
 ) -> Result<(), Trouble> {
     let size = file.metadata()?.size();
-    let end = size.div_ceil(PAGE_SIZE).next_multiple_of(TAIL);
+    let end = (size.div_ceil(PAGE_SIZE) + 1).next_multiple_of(TAIL);
     let counts = cachestat(file, 0, 0)?;
     if counts.is_some_and(|counts| counts.cached == 0) {
         return Ok(());
