@@ -10,5 +10,7 @@ pub mod identity;
 pub mod kernel;
 pub mod model;
 pub mod progress;
+pub mod query;
 pub mod report;
 pub mod seed;
+pub mod tui;

@@ -1,4 +1,8 @@
 //! The arguments of every command, with the help that teaches them.
+#![expect(
+    clippy::doc_markdown,
+    reason = "these comments are printed as they are"
+)]
 
 use std::path::PathBuf;
 
@@ -84,7 +88,7 @@ pub enum EngineChoice {
 pub enum Format {
     /// Tables for people.
     Text,
-    /// One document, schema `sharestat.report/v1`.
+    /// One document, schema 'sharestat.report/v1'.
     Json,
     /// One JSON object per line, for streaming tools.
     Ndjson,
@@ -130,6 +134,9 @@ pub struct ScanArgs {
     /// How the result is written.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// The BPF engine.
+    #[command(flatten)]
+    pub instrument: InstrumentArgs,
     /// Seed of the page hashes; random when not given.
     ///
     /// The same seed on several hosts makes their results comparable. Only a short digest of
@@ -139,6 +146,46 @@ pub struct ScanArgs {
     /// Exit with 5 when the measurement is incomplete.
     #[arg(long)]
     pub strict: bool,
+}
+
+/// Options of the BPF engine that hardly anybody needs.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "BPF engine")]
+pub struct InstrumentArgs {
+    /// Size of the ring through which the kernel reports events [default: 16 MiB].
+    ///
+    /// Rounded up to a power of two. A small ring loses events under load; what is lost is
+    /// counted and repaired by a census.
+    #[arg(long, value_name = "BYTES", hide_short_help = true)]
+    pub ring_bytes: Option<u32>,
+    /// Log what the BPF programs say about start-up and faults to stderr.
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = LogLevel::Off, hide_short_help = true)]
+    pub bpf_log: LogLevel,
+}
+
+/// How much the BPF programs log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Nothing; the calls are removed from the programs.
+    Off,
+    /// Faults.
+    Error,
+    /// Faults, and what was found at start-up.
+    Info,
+    /// Everything.
+    Trace,
+}
+
+impl InstrumentArgs {
+    /// The level as the BPF programs know it (`aya_log_common::Level`).
+    pub(super) const fn log_level(&self) -> u8 {
+        match self.bpf_log {
+            LogLevel::Off => 0,
+            LogLevel::Error => 1,
+            LogLevel::Info => 3,
+            LogLevel::Trace => 5,
+        }
+    }
 }
 
 /// Where a report goes and how.

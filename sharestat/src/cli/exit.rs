@@ -2,7 +2,7 @@
 
 use std::{fmt, io::Write, process::ExitCode};
 
-use crate::engine_user;
+use crate::{engine_user, kernel};
 
 /// Exit codes, the same for every command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,17 @@ impl Failure {
             // When stderr is closed there is nobody left to tell.
             let _ = writeln!(std::io::stderr(), "sharestat: error: {message}");
         }
+    }
+}
+
+impl From<kernel::Error> for Failure {
+    fn from(error: kernel::Error) -> Self {
+        let exit = match error.class() {
+            kernel::Class::Privilege => Exit::Privilege,
+            kernel::Class::Unsupported => Exit::Kernel,
+            kernel::Class::Usage => Exit::Usage,
+        };
+        Self::new(exit, error)
     }
 }
 

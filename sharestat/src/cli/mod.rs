@@ -5,6 +5,7 @@ pub mod args;
 mod color;
 mod completions;
 mod exit;
+mod log;
 mod man;
 mod output;
 mod scan;

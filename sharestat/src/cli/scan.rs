@@ -5,12 +5,12 @@ use std::io::{self, IsTerminal, Write};
 use super::{
     args::{Common, EngineChoice, Format, ScanArgs},
     exit::{Exit, Failure},
-    output,
+    log, output,
     watch::watched,
 };
 use crate::{
-    engine_user,
-    model::measurement::Measurement,
+    engine_user, kernel,
+    model::{measurement::Measurement, units::Bytes},
     report::{self, Host, Report},
     seed::Seed,
 };
@@ -19,7 +19,17 @@ pub(super) fn run(arguments: &ScanArgs, common: &Common) -> Result<Exit, Failure
     let format = arguments.output.chosen()?;
     let seed = seed(arguments.seed)?;
     let (measurement, interrupted) = match arguments.engine {
-        EngineChoice::Bpf => return Err(without_bpf()),
+        EngineChoice::Bpf => {
+            log::start(arguments.instrument.bpf_log);
+            let options = kernel::ScanOptions {
+                paths: arguments.paths.clone(),
+                seed,
+                workers: None,
+                ring_bytes: arguments.instrument.ring_bytes,
+                log_level: arguments.instrument.log_level(),
+            };
+            watched(common.quiet, |progress| kernel::scan(&options, progress))?
+        }
         EngineChoice::User => {
             let options = engine_user::ScanOptions {
                 paths: arguments.paths.clone(),
@@ -30,11 +40,15 @@ pub(super) fn run(arguments: &ScanArgs, common: &Common) -> Result<Exit, Failure
             })?
         }
     };
-    if !common.quiet {
-        tell_notes(&measurement);
-    }
     let report = Report::new(&measurement, &Host::read(), arguments.output.top);
     let file = arguments.output.output.as_deref();
+    // Tables hold the notes. Elsewhere they are fields among many: say them.
+    if !common.quiet && (file.is_some() || format != Format::Text) {
+        tell_notes(&measurement);
+    }
+    if common.verbose > 0 {
+        tell_effort(&measurement);
+    }
     let layout = report::text::Layout {
         width: if file.is_none() { width() } else { None },
         styled: file.is_none() && common.color.on_stdout(),
@@ -69,19 +83,25 @@ fn seed(chosen: Option<u64>) -> Result<Seed, Failure> {
     })
 }
 
-fn without_bpf() -> Failure {
-    Failure::new(
-        Exit::Kernel,
-        "cannot measure with the engine 'bpf': this build of sharestat holds no BPF programs; build it with 'cargo xtask build', or use '--engine user'",
-    )
-}
-
-/// The notes limit what the numbers mean, so they are said in every format.
+/// The notes limit what the numbers mean.
 fn tell_notes(measurement: &Measurement) {
     for note in &measurement.notes {
         // When stderr is closed there is nobody left to tell.
         let _ = writeln!(io::stderr(), "sharestat: note: {note}");
     }
+}
+
+/// What the measurement cost.
+fn tell_effort(measurement: &Measurement) {
+    let totals = measurement.index.totals();
+    let _ = writeln!(
+        io::stderr(),
+        "sharestat: measured {} cached pages of {} files in {:.2} s; the index takes {}",
+        totals.resident,
+        totals.inodes,
+        measurement.duration.as_secs_f64(),
+        Bytes(measurement.index.memory_bytes())
+    );
 }
 
 /// Columns of the terminal on stdout; no limit when it is none.

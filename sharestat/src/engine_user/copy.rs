@@ -2,7 +2,7 @@
 //! this program touches it, but only EFAULT when a system call does, so the kernel does
 //! the reading: pwrite(2) from the mapping into a memfd, then pread(2) from there.
 //!
-//! Not process_vm_readv(2): it marks pages accessed (`FOLL_TOUCH`, mm/gup.c). Not pread(2)
+//! Not `process_vm_readv`(2): it marks pages accessed (`FOLL_TOUCH`, mm/gup.c). Not pread(2)
 //! of the file: it marks them too, and starts readahead even with `RWF_NOWAIT`.
 
 use std::{fs::File, io, os::fd::AsRawFd, os::unix::fs::FileExt};
@@ -33,7 +33,7 @@ impl Scratch {
     /// Allocates the scratch pages now, so that no copy has to.
     ///
     /// # Errors
-    /// When memfd_create(2) is refused or there is no memory.
+    /// When `memfd_create`(2) is refused or there is no memory.
     pub(super) fn new() -> io::Result<Self> {
         let memfd = File::from(memfd_create("sharestat-scratch", MemfdFlags::CLOEXEC)?);
         let pages = vec![[0; PAGE_SIZE]; BATCH];

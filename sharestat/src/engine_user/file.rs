@@ -94,8 +94,8 @@ pub(super) fn measure(
     let windows = if state.counted {
         occupied(file, end, WINDOW)?
     } else {
-        (0..end)
-            .step_by(WINDOW as usize)
+        (0..end.div_ceil(WINDOW))
+            .map(|window| window * WINDOW)
             .map(|first| (first, WINDOW.min(end - first)))
             .collect()
     };

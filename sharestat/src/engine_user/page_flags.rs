@@ -28,7 +28,7 @@ pub(super) struct PageFlags {
 }
 
 impl PageFlags {
-    /// `None` without CAP_SYS_ADMIN, or on kernels without `PROC_PAGE_MONITOR`.
+    /// `None` without `CAP_SYS_ADMIN`, or on kernels without `PROC_PAGE_MONITOR`.
     pub(super) fn open() -> Option<Self> {
         let flags = Self {
             pagemap: File::open("/proc/self/pagemap").ok()?,

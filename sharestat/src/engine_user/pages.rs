@@ -112,7 +112,8 @@ fn is_raced(seen: Observation) -> bool {
 /// Dirty pages and pages under writeback, as cachestat counts them.
 fn mark_counted_unclean(file: &File, first: u64, batch: &mut [Observation]) -> io::Result<()> {
     let pages = batch.len() as u64;
-    if !cachestat(file, first, pages)?.is_some_and(|all| all.dirty + all.writeback > 0) {
+    let all = cachestat(file, first, pages)?.unwrap_or_default();
+    if all.dirty + all.writeback == 0 {
         return Ok(());
     }
     for (page, observation) in (first..).zip(batch) {

@@ -33,10 +33,7 @@ fn totals(directory: &Path) -> Totals {
 
 /// A file of pages, each filled with the given byte, written back to disk.
 fn file(directory: &Path, name: &str, pages: &[u8]) -> File {
-    let content: Vec<u8> = pages
-        .iter()
-        .flat_map(|fill| [*fill; PAGE as usize])
-        .collect();
+    let content: Vec<u8> = pages.iter().flat_map(|fill| [*fill; 4096]).collect();
     let path = directory.join(name);
     fs::write(&path, content).expect("a file");
     let file = File::options()
@@ -197,7 +194,7 @@ fn files_that_change_meanwhile_never_stop_the_scan() {
                     .set_len(round % 7 * 300 * PAGE)
                     .expect("a truncation");
                 changing
-                    .write_all_at(&[3; 1 << 16], round % 11 << 18)
+                    .write_all_at(&[3; 8192], (round % 11) << 18)
                     .expect("a write");
             }
         });
@@ -243,7 +240,7 @@ fn a_scan_leaves_referenced_and_active_flags_as_they_were() {
     let directory = directory();
     let file = file(directory.path(), "file", &[1; 256]);
     drop_pages(&file, 0, 256);
-    let mut content = vec![0; 256 * PAGE as usize];
+    let mut content = vec![0; 256 * 4096];
     file.read_exact_at(&mut content, 0)
         .expect("a read fills the cache");
     let before = lru_flags(&file, 256);

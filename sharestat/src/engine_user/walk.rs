@@ -1,6 +1,6 @@
 //! Finds the files below the roots of a scope: each directory once, no symbolic link
 //! followed, no mount crossed. Works on a private clone of each mount where it may
-//! (open_tree(2)), so that files hidden below mount points are found too.
+//! (`open_tree`(2)), so that files hidden below mount points are found too.
 
 use std::{
     collections::HashSet,
@@ -115,35 +115,36 @@ pub(super) fn walk(
                 open: &mut open,
                 found: &mut *found,
             };
-            match entries.read(&path, &mut visited) {
-                Ok(true) => {}
-                Ok(false) => return,
+            let go_on = entries.read(&path, &mut visited).unwrap_or_else(|errno| {
                 // Gone or replaced since it was listed, or a mount in a tree that could
                 // not be cloned: that mount is a root of its own.
-                Err(Errno::NOENT | Errno::LOOP | Errno::NOTDIR | Errno::XDEV) => {}
-                Err(_) => {
+                if !matches!(
+                    errno,
+                    Errno::NOENT | Errno::LOOP | Errno::NOTDIR | Errno::XDEV
+                ) {
                     tally.unreadable_directories.fetch_add(1, Ordering::Relaxed);
                 }
+                true
+            });
+            if !go_on {
+                return;
             }
         }
     }
 }
 
 /// The clone shows the filesystem alone, without what is mounted in it, and goes away
-/// with its descriptor. Without CAP_SYS_ADMIN the directory itself must do.
+/// with its descriptor. Without `CAP_SYS_ADMIN` the directory itself must do.
 fn open_root(root: &Root, tally: &Tally) -> io::Result<Tree> {
     let clone = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_NO_AUTOMOUNT
         | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
-    let top = match open_tree(CWD, &root.directory, clone) {
-        Ok(top) => top,
-        Err(_) => {
-            tally.not_cloned.store(true, Ordering::Relaxed);
-            let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-            rustix::fs::open(&root.directory, flags, Mode::empty())?
-        }
-    };
+    let top = open_tree(CWD, &root.directory, clone).or_else(|_| {
+        tally.not_cloned.store(true, Ordering::Relaxed);
+        let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        rustix::fs::open(&root.directory, flags, Mode::empty())
+    })?;
     Ok(Tree {
         root: root.clone(),
         top,

@@ -1,5 +1,5 @@
 //! Two escapes: the octal one in which the kernel prints paths (`mangle_path`,
-//! `seq_escape`, fs/seq_file.c), and ours, which makes any path safe to print.
+//! `seq_escape`, `fs/seq_file.c`), and ours, which makes any path safe to print.
 
 use std::{ffi::OsStr, fmt::Write, os::unix::ffi::OsStrExt, path::Path};
 

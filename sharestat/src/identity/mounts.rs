@@ -22,7 +22,7 @@ pub enum MountsError {
     /// The file could not be read.
     #[error("cannot read '{SOURCE}': {0}; mount /proc, or look at the container's seccomp profile")]
     Read(#[source] io::Error),
-    /// A line is not what `show_mountinfo` (fs/proc_namespace.c) prints.
+    /// A line is not what `show_mountinfo` (`fs/proc_namespace.c`) prints.
     #[error("line {line} of '{SOURCE}' is not a mount: {reason}; please report it with that line")]
     Line {
         /// Number of the line, from 1.

@@ -106,12 +106,19 @@ pub enum Error {
         reason: String,
     },
     /// A path to restrict the measurement to is unusable.
-    #[error("'{path}': {reason}; name an existing directory")]
-    Path {
-        /// The path as given.
-        path: PathBuf,
-        /// Why it cannot be used.
+    #[error(transparent)]
+    Scope(#[from] crate::identity::scope::ScopeError),
+    /// The mounts of this process could not be read.
+    #[error("{reason}")]
+    Mounts {
+        /// What was tried and why it failed.
         reason: String,
+    },
+    /// The collector's runtime could not be started.
+    #[error("cannot start the collector: {source}")]
+    Runtime {
+        /// Why.
+        source: io::Error,
     },
 }
 
@@ -121,7 +128,7 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Self::Capabilities { .. } => Class::Privilege,
-            Self::Path { .. } => Class::Usage,
+            Self::Scope(_) => Class::Usage,
             Self::Object { source, .. } if is_refusal(source.as_ref()) => Class::Privilege,
             Self::Read { source, .. } | Self::Map { source, .. }
                 if source.kind() == io::ErrorKind::PermissionDenied =>
@@ -137,6 +144,8 @@ impl Error {
             | Self::TestRun { .. }
             | Self::Map { .. }
             | Self::Read { .. }
+            | Self::Mounts { .. }
+            | Self::Runtime { .. }
             | Self::Calibration { .. } => Class::Unsupported,
         }
     }

@@ -1,6 +1,8 @@
 //! The instrument: the loaded BPF object, calibrated and proven, with its hooks and the
 //! programs it runs on request.
 
+use std::os::fd::{AsFd as _, AsRawFd as _};
+
 use aya::{
     Ebpf,
     maps::{MapData, RingBuf},
@@ -257,4 +259,31 @@ impl Instrument {
         }
         Ok(())
     }
+
+    /// Runs that the kernel dropped because the same program was active on that CPU,
+    /// by event: for each such run something happened that the index does not know.
+    pub(super) fn misses(&self) -> Vec<(String, u64)> {
+        self.hooks
+            .iter()
+            .map(|hook| {
+                let misses = self
+                    .ebpf
+                    .program(hook.program)
+                    .and_then(|program| program.fd().ok())
+                    .map_or(0, |fd| recursion_misses(fd.as_fd().as_raw_fd()));
+                (hook.event.to_owned(), misses)
+            })
+            .collect()
+    }
+}
+
+/// `recursion_misses` of a program, from its descriptor's fdinfo (`bpf_prog_show_fdinfo`,
+/// kernel/bpf/syscall.c).
+fn recursion_misses(descriptor: i32) -> u64 {
+    std::fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}"))
+        .unwrap_or_default()
+        .lines()
+        .find_map(|line| line.strip_prefix("recursion_misses:"))
+        .and_then(|value| value.trim().parse().ok())
+        .unwrap_or(0)
 }

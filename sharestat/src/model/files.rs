@@ -89,10 +89,11 @@ pub(super) fn duplicated_contents<'a>(
     scratch: &'a mut Vec<(ContentHash, u32)>,
 ) -> impl Iterator<Item = ContentRun> + use<'a> {
     scratch.clear();
-    scratch.extend(inode.contents().filter_map(|(_, content)| {
-        let copies = index.copies(content);
-        (copies > 1).then_some((content, copies))
-    }));
+    index.visit_contents(inode, |_, content, copies| {
+        if copies > 1 {
+            scratch.push((content, copies));
+        }
+    });
     scratch.sort_unstable();
     scratch
         .chunk_by(|one, next| one.0 == next.0)

@@ -17,6 +17,10 @@ use super::{
     view::InodeView,
 };
 
+/// Contents looked up together: more than memory can answer at once, few enough to stay
+/// in the nearest cache.
+const LOOKUP_BATCH: usize = 128;
+
 /// Resident pages by (inode, page index), and contents by number of copies.
 pub struct ContentIndex {
     pub(super) pages: PageMap,
@@ -275,6 +279,29 @@ impl ContentIndex {
     /// Every content with its copies, in no particular order.
     pub fn contents(&self) -> impl Iterator<Item = (ContentHash, u32)> + '_ {
         self.ledger.contents.iter()
+    }
+
+    /// Visits the hashed pages of an inode in order, each with the copies of its content.
+    /// Looks contents up in batches: several times faster than one by one.
+    pub fn visit_contents(
+        &self,
+        inode: &InodeView<'_>,
+        mut visit: impl FnMut(PageIndex, ContentHash, u32),
+    ) {
+        let mut pages = inode.contents();
+        let mut batch = Vec::with_capacity(LOOKUP_BATCH);
+        loop {
+            batch.clear();
+            batch.extend(pages.by_ref().take(LOOKUP_BATCH));
+            if batch.is_empty() {
+                return;
+            }
+            let contents = &self.ledger.contents;
+            contents.warm_up(batch.iter().map(|&(_, content)| content));
+            for &(page, content) in &batch {
+                visit(page, content, contents.copies(content));
+            }
+        }
     }
 
     /// The inodes with resident pages, by id.

@@ -145,10 +145,11 @@ fn by_content(index: &ContentIndex) -> (Classes, Classes) {
 fn by_offset(index: &ContentIndex) -> Classes {
     let mut keys: Vec<u64> = Vec::new();
     for inode in index.inodes().filter(|inode| inode.eligible) {
-        keys.extend(inode.contents().filter_map(|(page, content)| {
-            let counts = content != index.zero() && index.copies(content) > 1;
-            counts.then(|| mix(content, page))
-        }));
+        index.visit_contents(&inode, |page, content, copies| {
+            if copies > 1 && content != index.zero() {
+                keys.push(mix(content, page));
+            }
+        });
     }
     keys.sort_unstable();
     let mut classes = Classes::default();

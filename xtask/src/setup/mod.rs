@@ -1,0 +1,109 @@
+//! Provisions what building and testing need. Each part is skipped when present; each
+//! that cannot be had says what to do by hand.
+
+pub(crate) mod apt;
+pub(crate) mod compiler;
+pub(crate) mod debian;
+pub(crate) mod host;
+pub(crate) mod kernels;
+pub(crate) mod linker;
+pub(crate) mod rust_src;
+pub(crate) mod sources;
+
+use std::fmt;
+
+use anyhow::{Result, bail};
+
+use self::{compiler::Compiler, kernels::Series};
+use crate::cache::Cache;
+
+/// What a part of the setup did.
+#[derive(Debug)]
+pub(crate) struct Step {
+    what: String,
+    made: bool,
+}
+
+impl Step {
+    fn present(what: String) -> Self {
+        Self { what, made: false }
+    }
+
+    fn made(what: String) -> Self {
+        Self { what, made: true }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, made } = self;
+        write!(
+            formatter,
+            "{}  {what}",
+            if *made { "made   " } else { "present" }
+        )
+    }
+}
+
+/// Provides what building the BPF object needs.
+///
+/// # Errors
+/// When the sources of `core` or the linker cannot be had.
+pub(crate) fn for_building(cache: &Cache) -> Result<(Compiler, Vec<Step>)> {
+    let compiler = Compiler::current()?;
+    let steps = vec![
+        rust_src::provide(cache, &compiler)?,
+        linker::provide(cache, &compiler)?,
+    ];
+    Ok((compiler, steps))
+}
+
+/// Provides what booting guests needs, but for the kernels.
+///
+/// # Errors
+/// When QEMU or a tool of the guests cannot be had.
+pub(crate) fn for_guests(cache: &Cache) -> Result<Vec<Step>> {
+    Ok(vec![
+        host::provide_qemu(cache)?,
+        host::provide_tools(cache)?,
+        host::provide_busybox(cache)?,
+    ])
+}
+
+/// Provides everything, and prints what is there and what could not be had.
+///
+/// # Errors
+/// When something could not be had; the other parts are provided all the same.
+pub(crate) fn everything() -> Result<()> {
+    let cache = Cache::open()?;
+    let parts: [(&str, Provide); 3] = [
+        ("building", |cache| Ok(for_building(cache)?.1)),
+        ("guests", for_guests),
+        ("kernels", |cache| {
+            Series::ALL
+                .into_iter()
+                .map(|series| Ok(kernels::provide(cache, series)?.1))
+                .collect()
+        }),
+    ];
+    let mut missing = Vec::new();
+    for (name, provide) in parts {
+        match provide(&cache) {
+            Ok(steps) => steps.iter().for_each(|step| eprintln!("{step}")),
+            Err(error) => {
+                eprintln!("missing  {error:#}");
+                missing.push(name);
+            }
+        }
+    }
+    if !missing.is_empty() {
+        bail!(
+            "not all could be provided; missing for: {}",
+            missing.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// Provides some parts and says what it did.
+type Provide = fn(&Cache) -> Result<Vec<Step>>;

@@ -1,0 +1,225 @@
+//! One QEMU: its command line, its channels, and the wait for its end.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufRead, BufReader},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+use super::{Guest, Output};
+use crate::process::{last_lines, not_started};
+
+/// Size of each scratch disk; the files are sparse.
+const DISK_BYTES: u64 = 512 << 20;
+
+/// Lines of the kernel's console that are repeated when a guest dies.
+const LAST_WORDS: usize = 40;
+
+/// How a guest ended.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// Its command ended with this exit code.
+    Exited(i32),
+    /// It powered off, or its kernel died, before the command ended; the console's last lines.
+    Died(String),
+    /// It was killed after the time-out; the console's last lines.
+    TimedOut(String),
+}
+
+/// Boots `guest` from `initramfs` and waits for its end. `folder` takes the console's
+/// log, the verdict and the disks.
+///
+/// # Errors
+/// When QEMU cannot be started or a file of it cannot be made.
+pub(crate) fn boot(
+    guest: &Guest,
+    initramfs: &Path,
+    folder: &Path,
+    output: Output<'_>,
+) -> Result<Ending> {
+    let mut command = command(guest, initramfs, folder)?;
+    match output {
+        Output::Terminal => command
+            .args(["-chardev", "stdio,id=terminal,signal=off"])
+            .args(["-serial", "chardev:terminal"]),
+        Output::Streams | Output::Lines(_) => command
+            .args(["-chardev", "file,id=stdout,path=/dev/fd/1,append=on"])
+            .args(["-device", "virtserialport,chardev=stdout,name=stdout"])
+            .args(["-chardev", "file,id=stderr,path=/dev/fd/2,append=on"])
+            .args(["-device", "virtserialport,chardev=stderr,name=stderr"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped()),
+    };
+    dies_with_us(&mut command);
+    let mut child = command
+        .spawn()
+        .map_err(|error| not_started(&command, &error))?;
+    let deadline = guest.time_out.map(|limit| Instant::now() + limit);
+    let stderr = child
+        .stderr
+        .take()
+        .map(|mut stderr| thread::spawn(move || io::copy(&mut stderr, &mut io::stderr())));
+    let in_time = match (child.stdout.take(), output) {
+        (Some(stdout), Output::Lines(take)) => pass_lines(stdout, deadline, take),
+        (Some(mut stdout), _) => {
+            let copy = thread::spawn(move || io::copy(&mut stdout, &mut io::stdout()));
+            let in_time = wait_until(&mut child, deadline)?;
+            if in_time {
+                // Nobody reads on after a broken pipe, and that is no failure of the guest.
+                let _ = copy.join();
+            }
+            in_time
+        }
+        (None, _) => wait_until(&mut child, deadline)?,
+    };
+    if !in_time {
+        child.kill().context("QEMU cannot be killed")?;
+    }
+    let status = child.wait().context("QEMU cannot be waited for")?;
+    if let Some(stderr) = stderr {
+        let _ = stderr.join();
+    }
+    ending(folder, in_time, status.success())
+}
+
+fn ending(folder: &Path, in_time: bool, success: bool) -> Result<Ending> {
+    let console = fs::read(console(folder)).unwrap_or_default();
+    let last_words = last_lines(&String::from_utf8_lossy(&console), LAST_WORDS);
+    if !in_time {
+        return Ok(Ending::TimedOut(last_words));
+    }
+    let verdict = fs::read_to_string(verdict(folder)).unwrap_or_default();
+    match verdict.trim().parse() {
+        Ok(code) => Ok(Ending::Exited(code)),
+        Err(_) if success => Ok(Ending::Died(last_words)),
+        Err(_) => bail!("QEMU failed before its guest ended; it said why above"),
+    }
+}
+
+/// Where the kernel's messages go.
+pub(crate) fn console(folder: &Path) -> PathBuf {
+    folder.join("console.log")
+}
+
+fn verdict(folder: &Path) -> PathBuf {
+    folder.join("verdict")
+}
+
+fn command(guest: &Guest, initramfs: &Path, folder: &Path) -> Result<Command> {
+    let mut command = Command::new("qemu-system-x86_64");
+    // No hardware virtualisation: where it is nested it hangs more often than it helps.
+    // Without the I/O APIC, because its timer check panics under emulation now and then.
+    // An oops ends the guest, since what a test would say after one is worth nothing.
+    command
+        .args([
+            "-nodefaults",
+            "-display",
+            "none",
+            "-monitor",
+            "none",
+            "-no-reboot",
+        ])
+        .args(["-machine", "q35,accel=tcg", "-cpu", &guest.cpu])
+        .args(["-smp", &guest.cpus.to_string(), "-m", &guest.memory])
+        .arg("-kernel")
+        .arg(guest.kernel.image())
+        .arg("-initrd")
+        .arg(initramfs)
+        .args([
+            "-append",
+            "console=ttyS0 noapic panic=-1 oops=panic loglevel=5",
+        ])
+        .arg("-serial")
+        .arg(format!("file:{}", console(folder).display()))
+        .args(["-device", "virtio-serial-pci", "-chardev"])
+        .arg(format!(
+            "file,id=verdict,path={}",
+            verdict(folder).display()
+        ))
+        .args(["-device", "virtserialport,chardev=verdict,name=verdict"]);
+    for number in 0..guest.disks {
+        let disk = folder.join(format!("disk{number}"));
+        File::create(&disk)
+            .and_then(|file| file.set_len(DISK_BYTES))
+            .with_context(|| format!("the scratch disk '{}' cannot be made", disk.display()))?;
+        command.arg("-drive").arg(format!(
+            "if=virtio,format=raw,cache=unsafe,discard=unmap,file={}",
+            disk.display()
+        ));
+    }
+    Ok(command)
+}
+
+/// Lets the kernel kill the child when the thread that starts it ends, so that a killed
+/// `xtask` leaves no guest running.
+fn dies_with_us(command: &mut Command) {
+    // SAFETY: the closure runs between fork and exec and makes one system call, which is
+    // safe there: it takes no lock and allocates nothing.
+    unsafe {
+        command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
+    }
+}
+
+/// Hands each line to `take` until the child closes its output; false when the deadline
+/// comes first.
+fn pass_lines(
+    stdout: ChildStdout,
+    deadline: Option<Instant>,
+    take: &mut (dyn FnMut(&str) + Send),
+) -> bool {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut reader = BufReader::new(stdout);
+        let mut line = Vec::new();
+        while reader
+            .read_until(b'\n', &mut line)
+            .is_ok_and(|bytes| bytes > 0)
+        {
+            let text = String::from_utf8_lossy(&line)
+                .trim_end_matches(['\r', '\n'])
+                .to_owned();
+            line.clear();
+            if sender.send(text).is_err() {
+                return;
+            }
+        }
+    });
+    loop {
+        let left = deadline.map_or(Duration::MAX, |deadline| {
+            deadline.saturating_duration_since(Instant::now())
+        });
+        match receiver.recv_timeout(left) {
+            Ok(line) => take(&line),
+            Err(RecvTimeoutError::Timeout) => return false,
+            Err(RecvTimeoutError::Disconnected) => return true,
+        }
+    }
+}
+
+/// Waits for the child; false when the deadline comes first.
+fn wait_until(child: &mut Child, deadline: Option<Instant>) -> Result<bool> {
+    let Some(deadline) = deadline else {
+        child.wait().context("QEMU cannot be waited for")?;
+        return Ok(true);
+    };
+    while child
+        .try_wait()
+        .context("QEMU cannot be waited for")?
+        .is_none()
+    {
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(true)
+}
