@@ -119,16 +119,18 @@ impl LiveTop {
         Arc::clone(&self.lines)
     }
 
-    /// Waits until two reports in a row, both later than this call, are as expected.
+    /// Waits until two reports in a row, both later than this call, are as `observe`
+    /// expects. It is asked anew for each report, because the kernel may take pages of
+    /// its own accord.
     #[track_caller]
-    pub(crate) fn assert_settles_at(&self, expected: &Expected) -> Report {
+    pub(crate) fn assert_settles_at(&self, observe: impl Fn() -> Expected) -> Report {
         let start = Instant::now();
         let mut next = self.frames() + 1;
         let mut agreeing = 0;
         loop {
             let report = self.frame_after(next);
             next += 1;
-            let differences = report.differences(expected);
+            let differences = report.differences(&observe());
             agreeing = if differences.is_empty() {
                 agreeing + 1
             } else {
@@ -139,8 +141,9 @@ impl LiveTop {
             }
             assert!(
                 start.elapsed() < patience(),
-                "after {:?} 'sharestat top' still differs:\n{differences}{report:?}",
-                start.elapsed()
+                "after {:?} 'sharestat top' still differs:\n{differences}{}",
+                start.elapsed(),
+                report.summary()
             );
         }
     }

@@ -145,10 +145,16 @@ impl Report {
         let differences = self.differences(expected);
         assert!(
             differences.is_empty(),
-            "{what}:\n{differences}coverage: {}\ntotals: {}",
-            self.0["coverage"],
-            self.0["totals"]
+            "{what}:\n{differences}{}",
+            self.summary()
         );
+    }
+
+    /// The parts that explain a failure, short.
+    pub(crate) fn summary(&self) -> String {
+        let [measurement, coverage, totals] =
+            ["measurement", "coverage", "totals"].map(|part| &self.0[part]);
+        format!("measurement: {measurement}\ncoverage: {coverage}\ntotals: {totals}")
     }
 
     /// Bytes of a scope, 0 when it is not listed.

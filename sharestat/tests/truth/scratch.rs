@@ -38,7 +38,10 @@ impl Scratch {
 
     /// The path of something beside it, not created.
     pub(crate) fn unseen(&self, name: &str) -> PathBuf {
-        self.directory.path().join(UNSEEN).join(name)
+        self.directory
+            .path()
+            .join(UNSEEN)
+            .join(name.replace('/', "."))
     }
 
     /// A new directory inside.

@@ -67,9 +67,10 @@ impl Stage {
     /// Syncs, then compares: a fresh scan and the live numbers with the plan.
     fn settle(&self, when: &str) -> Expected {
         corpus::sync(self.root());
-        let expected = Expected::of(&Observed::all(&self.plan, self.root()));
+        let observe = || Expected::of(&Observed::all(&self.plan, self.root()));
+        let expected = observe();
         binary::scan(self.engine, self.root()).assert_equals(&expected, when);
-        let report = self.top.assert_settles_at(&expected);
+        let report = self.top.assert_settles_at(observe);
         assert_eq!(report.number("/coverage/events_lost"), 0, "{when}");
         expected
     }
@@ -215,11 +216,13 @@ fn unmounting(engine: Engine) -> Outcome {
     let inner = [PlannedFile::counting("inner", 1, 200)];
     let nested = Filesystem::with_files(Kind::Xfs, &scratch, "files/nested", &inner)?;
     stage.top = LiveTop::start(engine, stage.filesystem.root(), &[]);
-    let mut both = Observed::all(&stage.plan, stage.filesystem.root());
-    both.extend(Observed::all(&inner, nested.root()));
-    let expected = Expected::of(&both);
-    assert_eq!(expected.resident, 1100, "the plan");
-    stage.top.assert_settles_at(&expected);
+    let observe = || {
+        let mut both = Observed::all(&stage.plan, stage.filesystem.root());
+        both.extend(Observed::all(&inner, nested.root()));
+        Expected::of(&both)
+    };
+    assert_eq!(observe().resident, 1100, "the plan");
+    stage.top.assert_settles_at(observe);
     nested.unmount();
     let expected = stage.settle("after unmounting");
     assert_eq!(expected.resident, 900, "the plan");

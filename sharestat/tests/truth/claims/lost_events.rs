@@ -52,10 +52,11 @@ fn loss_is_shown_and_repaired(engine: Engine) -> Outcome {
     let mut left = plan;
     left.truncate(500);
     left[400] = changed;
-    let expected = Expected::of(&Observed::all(&left, filesystem.root()));
+    let observe = || Expected::of(&Observed::all(&left, filesystem.root()));
+    let expected = observe();
     assert_eq!(expected.resident, 2 * (500 - 100), "the plan");
     binary::scan(engine, filesystem.root()).assert_equals(&expected, "a fresh scan");
-    let report = top.assert_settles_at(&expected);
+    let report = top.assert_settles_at(observe);
     assert!(
         report.number("/coverage/events_lost") > 0,
         "the loss is shown: {report:?}"
