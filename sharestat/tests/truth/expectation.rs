@@ -2,7 +2,7 @@
 //! report must show. Knows nothing of how sharestat computes them.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -90,7 +90,7 @@ impl<'plan> Observed<'plan> {
 }
 
 /// What must be reported of one file, in pages.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ExpectedFile {
     /// The paths under which the report may show it.
     pub(crate) paths: Vec<PathBuf>,
@@ -120,7 +120,7 @@ impl ExpectedSaving {
 }
 
 /// What must be reported, in pages.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Expected {
     pub(crate) resident: u64,
     pub(crate) dirty: u64,
@@ -135,6 +135,8 @@ pub(crate) struct Expected {
     pub(crate) by_offset: ExpectedSaving,
     pub(crate) by_zero: ExpectedSaving,
     pub(crate) files: Vec<ExpectedFile>,
+    /// Equal expectations are about equal pages, not only equal sums.
+    fates: Vec<Vec<Fate>>,
 }
 
 type Content = u64;
@@ -173,6 +175,7 @@ impl Expected {
         expected.by_content = ExpectedSaving::of(eligible_copies.values());
         at_offset.retain(|(content, _), _| *content != zero);
         expected.by_offset = ExpectedSaving::of(at_offset.values());
+        expected.fates = files.iter().map(|file| file.fates.clone()).collect();
         expected.files = files
             .iter()
             .zip(&contents)
@@ -210,7 +213,7 @@ fn expected_file(
     pages: &[(usize, Content)],
     copies: &HashMap<Content, u64>,
 ) -> ExpectedFile {
-    let mut inside = HashMap::<Content, u64>::new();
+    let mut inside = BTreeMap::<Content, u64>::new();
     for &(_, content) in pages {
         *inside.entry(content).or_default() += 1;
     }

@@ -6,6 +6,7 @@
 
 mod binary;
 mod bpf_objects;
+mod calm;
 mod claims;
 mod corpus;
 mod disk;

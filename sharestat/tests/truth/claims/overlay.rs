@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    binary,
+    calm,
     corpus::{self, PlannedFile},
     expectation::{Expected, Observed},
     filesystems::{Filesystem, Kind},
@@ -73,48 +73,54 @@ fn files() -> Vec<PlannedFile> {
 fn one_lower_layer_in_two_mounts_counts_once(engine: Engine) -> Outcome {
     let plan = files();
     let mut stage = Stage::new(Kind::Ext4, &[("lower", &plan)])?;
-    for name in ["one", "two"] {
-        let container = stage.container(name, &["lower"])?;
-        corpus::read_all(&plan, &container);
-    }
-    let lower = stage.layer("lower");
-    let shown: Vec<_> = Observed::all(&plan, &lower)
-        .into_iter()
-        .map(|file| {
-            file.or_below(&stage.scratch.file("one"))
-                .or_below(&stage.scratch.file("two"))
-        })
-        .collect();
-    let expected = Expected::of(&shown);
-    assert_eq!(
-        (expected.resident, expected.duplicate),
-        (220, 0),
-        "the plan"
+    let (one, two) = (
+        stage.container("one", &["lower"])?,
+        stage.container("two", &["lower"])?,
     );
+    let lower = stage.layer("lower");
     // Both mounts and the layer itself lie below the scratch directory.
-    let report = binary::scan(engine, &stage.scratch.path());
-    report.assert_equals(&expected, "one layer in two mounts");
+    calm::scan_agrees(
+        engine,
+        &stage.scratch.path(),
+        || {
+            corpus::read_all(&plan, &one);
+            corpus::read_all(&plan, &two);
+        },
+        || {
+            let files = Observed::all(&plan, &lower).into_iter();
+            let shown = files.map(|file| file.or_below(&one).or_below(&two));
+            Expected::of(&shown.collect::<Vec<_>>())
+        },
+        |expected| (expected.resident, expected.duplicate) == (220, 0),
+    );
     Ok(())
 }
 
 fn two_layers_with_equal_files_are_duplicates(engine: Engine) -> Outcome {
     let plan = files();
     let mut stage = Stage::new(Kind::Ext4, &[("first", &plan), ("second", &plan)])?;
-    let mut shown = Vec::new();
-    for (name, layer) in [("one", "first"), ("two", "second")] {
-        let container = stage.container(name, &[layer])?;
-        corpus::read_all(&plan, &container);
-        let files = Observed::all(&plan, &stage.layer(layer));
-        shown.extend(files.into_iter().map(|file| file.or_below(&container)));
-    }
-    let expected = Expected::of(&shown);
-    assert_eq!(
-        (expected.distinct, expected.duplicate),
-        (220, 220),
-        "the plan"
+    let containers = [
+        (stage.container("one", &["first"])?, stage.layer("first")),
+        (stage.container("two", &["second"])?, stage.layer("second")),
+    ];
+    calm::scan_agrees(
+        engine,
+        &stage.scratch.path(),
+        || {
+            for (container, _) in &containers {
+                corpus::read_all(&plan, container);
+            }
+        },
+        || {
+            let mut shown = Vec::new();
+            for (container, layer) in &containers {
+                let files = Observed::all(&plan, layer).into_iter();
+                shown.extend(files.map(|file| file.or_below(container)));
+            }
+            Expected::of(&shown)
+        },
+        |expected| (expected.distinct, expected.duplicate) == (220, 220),
     );
-    let report = binary::scan(engine, &stage.scratch.path());
-    report.assert_equals(&expected, "two equal layers");
     Ok(())
 }
 
@@ -138,21 +144,22 @@ fn copied_up(kind: Kind, engine: Engine) -> Outcome {
     fs::set_permissions(one.join("program"), fs::Permissions::from_mode(0o711))
         .or_fail("chmod in a container");
     corpus::sync(stage.base.root());
-    corpus::read_all(&plan, &one);
-    corpus::read_all(&plan, &two);
-    let upper = stage.layer("one.upper");
-    let mut shown: Vec<_> = Observed::all(&plan, &stage.layer("lower"))
-        .into_iter()
-        .map(|file| file.or_below(&one).or_below(&two))
-        .collect();
-    shown.push(Observed::now(&plan[0], &upper).or_below(&one));
-    let expected = Expected::of(&shown);
-    assert_eq!(
-        (expected.distinct, expected.duplicate),
-        (220, 200),
-        "the plan"
+    let (lower, upper) = (stage.layer("lower"), stage.layer("one.upper"));
+    calm::scan_agrees(
+        engine,
+        &stage.scratch.path(),
+        || {
+            corpus::read_all(&plan, &one);
+            corpus::read_all(&plan, &two);
+        },
+        || {
+            let files = Observed::all(&plan, &lower).into_iter();
+            let files = files.map(|file| file.or_below(&one).or_below(&two));
+            let mut shown: Vec<_> = files.collect();
+            shown.push(Observed::now(&plan[0], &upper).or_below(&one));
+            Expected::of(&shown)
+        },
+        |expected| (expected.distinct, expected.duplicate) == (220, 200),
     );
-    let report = binary::scan(engine, &stage.scratch.path());
-    report.assert_equals(&expected, "after a copy-up");
     Ok(())
 }

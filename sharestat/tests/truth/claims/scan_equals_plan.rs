@@ -4,15 +4,16 @@
 use std::fs;
 
 use crate::{
-    binary,
+    calm,
     corpus::{self, Page, PlannedFile},
     disk::Disk,
-    expectation::{Expected, Fate, Observed},
+    expectation::{Expected, Observed},
     filesystems::{Filesystem, Kind},
     harness::{Engine, OrFail, Outcome, Skip, per_engine},
     mount::Mount,
     page_flags::{Watched, bit},
     report::Report,
+    residency,
     scratch::Scratch,
 };
 
@@ -68,14 +69,13 @@ fn holds_on(kind: Kind, engine: Engine) -> Outcome {
     let scratch = Scratch::new();
     let plan = corpus::every_kind();
     let filesystem = Filesystem::with_files(kind, &scratch, "files", &plan)?;
-    let before = observe(&plan, kind, &filesystem);
-    let expected = Expected::of(&before);
-    assert!(
-        expected.duplicate > 700 && expected.zero >= 64,
-        "the plan has duplicates"
+    let report = calm::scan_agrees(
+        engine,
+        filesystem.root(),
+        || filesystem.cache(&plan),
+        || Expected::of(&observe(&plan, kind, &filesystem)),
+        |expected| expected.duplicate > 700 && expected.zero >= 64,
     );
-    let report = binary::scan(engine, filesystem.root());
-    report.assert_equals(&expected, &format!("scan of {kind:?} by {engine:?}"));
     report.assert_shares_add_up();
     assert_inodes(kind, &filesystem, &report);
     assert_filesystem(kind, &report);
@@ -143,21 +143,19 @@ fn overlayfs(engine: Engine) -> Outcome {
         &scratch.file("base/upper"),
         &scratch.file("base/work"),
     )?;
-    corpus::read_all(&plan, merged.target());
-    let files: Vec<_> = Observed::all(&plan, &lower)
-        .into_iter()
-        .map(|file| file.or_below(merged.target()))
-        .collect();
-    assert!(
-        files
-            .iter()
-            .all(|file| file.pages(Fate::Absent).next().is_none()),
-        "all is cached"
-    );
-    let expected = Expected::of(&files);
-    for directory in [merged.target().to_owned(), lower, scratch.path()] {
-        let report = binary::scan(engine, &directory);
-        report.assert_equals(&expected, &format!("scan of '{}'", directory.display()));
+    let observe = || {
+        let files = Observed::all(&plan, &lower).into_iter();
+        let files: Vec<_> = files.map(|file| file.or_below(merged.target())).collect();
+        Expected::of(&files)
+    };
+    for directory in [merged.target().to_owned(), lower.clone(), scratch.path()] {
+        calm::scan_agrees(
+            engine,
+            &directory,
+            || corpus::read_all(&plan, merged.target()),
+            observe,
+            |_| residency::all_cached(&plan, &lower, true),
+        );
     }
     drop(merged);
     Ok(())
@@ -174,28 +172,25 @@ fn half_cached(engine: Engine) -> Outcome {
     ];
     let mut filesystem = Filesystem::with_files(Kind::Ext4, &scratch, "files", &plan)?;
     filesystem.remount()?;
-    for (file, step) in [(&plan[0], 2), (&plan[2], 4)] {
-        let opened = fs::File::open(filesystem.root().join(&file.names[0])).or_fail("opening");
-        rustix::fs::fadvise(&opened, 0, None, rustix::fs::Advice::Random).or_fail("advising");
-        for page in (0..64).step_by(step) {
-            let mut byte = [0];
-            opened
-                .read_exact_at(&mut byte, page * 4096)
-                .or_fail("reading one byte");
+    let cache_some = || {
+        for (file, step) in [(&plan[0], 2), (&plan[2], 4)] {
+            let path = filesystem.root().join(&file.names[0]);
+            let opened = fs::File::open(path).or_fail("opening a file");
+            rustix::fs::fadvise(&opened, 0, None, rustix::fs::Advice::Random).or_fail("advising");
+            for page in (0..64).step_by(step) {
+                let mut byte = [0];
+                opened
+                    .read_exact_at(&mut byte, page * 4096)
+                    .or_fail("reading one byte");
+            }
         }
-    }
-    let before = Observed::all(&plan, filesystem.root());
-    let expected = Expected::of(&before);
-    assert_eq!(
-        (expected.resident, expected.duplicate),
-        (32 + 16, 16),
-        "the stage is set"
-    );
-    binary::scan(engine, filesystem.root()).assert_equals(&expected, "half cached files");
-    assert_eq!(
-        Expected::of(&Observed::all(&plan, filesystem.root())).resident,
-        expected.resident,
-        "the scan read nothing into the cache"
+    };
+    calm::scan_agrees(
+        engine,
+        filesystem.root(),
+        cache_some,
+        || Expected::of(&Observed::all(&plan, filesystem.root())),
+        |expected| (expected.resident, expected.duplicate) == (32 + 16, 16),
     );
     Ok(())
 }
@@ -215,15 +210,16 @@ fn huge_pages_of_tmpfs(engine: Engine) -> Outcome {
     ];
     corpus::write_all(&plan, &target);
     assert_compound(&target.join("huge"));
-    let files = Observed::all(&plan, &target);
-    let files: Vec<_> = files.into_iter().map(Observed::never_clean).collect();
-    let expected = Expected::of(&files);
-    assert_eq!(
-        (expected.distinct, expected.duplicate),
-        (700, 325),
-        "the plan"
+    calm::scan_agrees(
+        engine,
+        mount.target(),
+        || (),
+        || {
+            let files = Observed::all(&plan, &target).into_iter();
+            Expected::of(&files.map(Observed::never_clean).collect::<Vec<_>>())
+        },
+        |expected| expected.duplicate >= 325,
     );
-    binary::scan(engine, mount.target()).assert_equals(&expected, "huge pages of tmpfs");
     Ok(())
 }
 
@@ -250,9 +246,13 @@ fn large_folios_of_xfs(engine: Engine) -> Outcome {
     )];
     let filesystem = Filesystem::with_files(Kind::Xfs, &scratch, "files", &plan)?;
     assert_any_compound(&filesystem.root().join("large"));
-    let expected = Expected::of(&Observed::all(&plan, filesystem.root()));
-    assert_eq!(expected.duplicate, 548, "the plan");
-    binary::scan(engine, filesystem.root()).assert_equals(&expected, "large folios of xfs");
+    calm::scan_agrees(
+        engine,
+        filesystem.root(),
+        || filesystem.cache(&plan),
+        || Expected::of(&Observed::all(&plan, filesystem.root())),
+        |expected| expected.duplicate == 548,
+    );
     Ok(())
 }
 
@@ -286,16 +286,17 @@ fn loop_device_counts_only_files(engine: Engine) -> Outcome {
     };
     let root = scratch.file("files");
     let mount = Mount::new(disk.device(), &root, "erofs", true, "")?;
-    // Both copies of the same bytes are cached now: that of the device and that of the file.
-    fs::read(disk.device()).or_fail("reading the device");
-    corpus::read_all(&plan, &root);
-    let expected = Expected::of(&Observed::all(&plan, &root));
-    assert_eq!(
-        (expected.resident, expected.duplicate),
-        (256, 0),
-        "the plan"
+    let cache_both = || {
+        fs::read(disk.device()).or_fail("reading the device");
+        corpus::read_all(&plan, &root);
+    };
+    calm::scan_agrees(
+        engine,
+        &root,
+        cache_both,
+        || Expected::of(&Observed::all(&plan, &root)),
+        |expected| (expected.resident, expected.duplicate) == (256, 0),
     );
-    binary::scan(engine, &root).assert_equals(&expected, "files on a cached device");
     mount.unmount();
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::MetadataExt as _, process::Command};
 
 use crate::{
-    binary,
+    calm,
     corpus::{self, PlannedFile},
     expectation::{Expected, Observed},
     filesystems::{Filesystem, Kind},
@@ -35,21 +35,33 @@ fn equal_inode_numbers_in_two_subvolumes_are_two_files(engine: Engine) -> Outcom
             .ino()
     };
     assert_eq!(number(0), number(1), "the stage: equal inode numbers");
-    let mut files = Vec::new();
-    for (plan, subvolume) in plans.iter().zip(&subvolumes) {
-        corpus::read_all(plan, subvolume);
-        files.extend(Observed::all(plan, subvolume));
-    }
-    let expected = Expected::of(&files);
-    assert_eq!(
-        (expected.distinct, expected.duplicate),
-        (75, 25),
-        "the plan"
+    let cache = || {
+        for (plan, subvolume) in plans.iter().zip(&subvolumes) {
+            corpus::read_all(plan, subvolume);
+        }
+    };
+    let observe = |which: &[usize]| {
+        let shown = which
+            .iter()
+            .map(|&place| (&plans[place], &subvolumes[place]));
+        let files = shown.flat_map(|(plan, subvolume)| Observed::all(plan, subvolume));
+        Expected::of(&files.collect::<Vec<_>>())
+    };
+    calm::scan_agrees(
+        engine,
+        filesystem.root(),
+        cache,
+        || observe(&[0, 1]),
+        |expected| (expected.distinct, expected.duplicate) == (75, 25),
     );
-    binary::scan(engine, filesystem.root()).assert_equals(&expected, "two subvolumes");
     // One of them alone: the other has the same device and inode number for the kernel.
-    let alone = Expected::of(&files[1..]);
-    binary::scan(engine, &subvolumes[1]).assert_equals(&alone, "one of two subvolumes");
+    calm::scan_agrees(
+        engine,
+        &subvolumes[1],
+        cache,
+        || observe(&[1]),
+        |expected| (expected.distinct, expected.duplicate) == (50, 0),
+    );
     Ok(())
 }
 
@@ -63,19 +75,14 @@ fn a_snapshot_is_cached_again(engine: Engine) -> Outcome {
     let [from, to] = [&origin, &snapshot].map(|path| path.display().to_string());
     btrfs(&["subvolume", "snapshot", "-r", &from, &to])?;
     filesystem.remount()?;
-    corpus::read_all(&plan, &origin);
-    corpus::read_all(&plan, &snapshot);
-    let files = [
-        Observed::now(&plan[0], &origin),
-        Observed::now(&plan[0], &snapshot),
-    ];
-    let expected = Expected::of(&files);
-    assert_eq!(
-        (expected.distinct, expected.duplicate),
-        (80, 80),
-        "the plan"
+    let roots = [&origin, &snapshot];
+    calm::scan_agrees(
+        engine,
+        filesystem.root(),
+        || roots.iter().for_each(|root| corpus::read_all(&plan, root)),
+        || Expected::of(&roots.map(|root| Observed::now(&plan[0], root))),
+        |expected| (expected.distinct, expected.duplicate) == (80, 80),
     );
-    binary::scan(engine, filesystem.root()).assert_equals(&expected, "a snapshot");
     Ok(())
 }
 
