@@ -16,13 +16,15 @@ use sharestat::model::{
 
 const PAGES: u64 = 5_000_000;
 const FILES: u64 = 2_000;
+/// Pages hashed together.
+const RUN: usize = 128;
 const PAGES_PER_FILE: u64 = PAGES / FILES;
 
 fn main() {
     let mut index = ContentIndex::new(ContentHash(0));
-    timed("insert, page by page (user engine)", || {
-        fill(&mut index, |index, inode, page, content| {
-            index.insert(inode, PageIndex(page), Observation::Hashed(content));
+    timed("insert in runs (user engine)", || {
+        fill(&mut index, |index, inode, first, seen| {
+            index.insert_run(inode, first, seen);
         });
     });
     let pages = index.totals().resident;
@@ -64,12 +66,11 @@ fn main() {
         }
     });
     timed("add, claim, observe in runs (BPF engine)", || {
-        fill(&mut index, |index, inode, page, content| {
-            if page % 32 == 0 {
-                index.add(inode, PageIndex(page), 32, 0);
-                index.claim(inode, PageIndex(page), 32, &mut |_| {});
-            }
-            index.observe(inode, PageIndex(page), Observation::Hashed(content));
+        fill(&mut index, |index, inode, first, seen| {
+            let pages = seen.len() as u64;
+            index.add(inode, first, pages, 0);
+            index.claim(inode, first, pages, &mut |_| {});
+            index.observe_run(inode, first, seen);
         });
     });
 }
@@ -77,8 +78,16 @@ fn main() {
 /// The first page of every four is content that other files have too.
 fn fill(
     index: &mut ContentIndex,
-    mut enter: impl FnMut(&mut ContentIndex, InodeId, u64, ContentHash),
+    mut enter: impl FnMut(&mut ContentIndex, InodeId, PageIndex, &[Observation]),
 ) {
+    let content = |number: u64| {
+        let copy = number % (PAGES / 8);
+        scramble(if number.is_multiple_of(4) {
+            copy
+        } else {
+            PAGES + number
+        })
+    };
     for ino in 0..FILES {
         let inode = index.intern(
             InodeKey {
@@ -87,14 +96,11 @@ fn fill(
             },
             true,
         );
-        for page in 0..PAGES_PER_FILE {
-            let number = ino * PAGES_PER_FILE + page;
-            let content = if page % 4 == 0 {
-                number % (PAGES / 8)
-            } else {
-                PAGES + number
-            };
-            enter(index, inode, page, scramble(content));
+        for first in (0..PAGES_PER_FILE).step_by(RUN) {
+            let numbers = (first..PAGES_PER_FILE).take(RUN);
+            let hashes = numbers.map(|page| content(ino * PAGES_PER_FILE + page));
+            let seen: Vec<Observation> = hashes.map(Observation::Hashed).collect();
+            enter(index, inode, PageIndex(first), &seen);
         }
     }
 }

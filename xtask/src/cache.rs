@@ -165,7 +165,7 @@ mod tests {
                 fs::write(folder.join("half"), "")?;
                 bail!("no luck")
             })
-            .unwrap_err();
+            .expect_err("the fill failed");
         assert_eq!(error.to_string(), "no luck");
         let left: Vec<_> = fs::read_dir(guard.path())
             .expect("it is ours")

@@ -43,7 +43,7 @@ pub(crate) fn sharestat() -> Result<PathBuf> {
 /// # Errors
 /// When one does not compile.
 pub(crate) fn tests() -> Result<Vec<Artifact>> {
-    artifacts(&["test", "--no-run", "--bin", "sharestat", "--test", "*"])
+    artifacts(&["test", "--no-run", "--test", "*"])
 }
 
 fn artifacts(arguments: &[&str]) -> Result<Vec<Artifact>> {

@@ -2,10 +2,12 @@
 
 mod build;
 mod cache;
+mod check;
 mod guest_build;
 mod process;
 mod run;
 mod setup;
+mod test;
 mod vm;
 mod workspace;
 
@@ -43,6 +45,10 @@ enum Task {
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
+    /// Run the tests: all rings, or one
+    Test(test::Options),
+    /// Check format, lints and documentation, warnings denied
+    Check,
     /// Boot a kernel with sharestat inside; run a command there, or a shell
     Vm(vm::Options),
 }
@@ -66,6 +72,8 @@ fn perform(task: Task) -> Result<i32> {
             eprintln!("built '{}'", binary.display());
             Ok(0)
         }
+        Task::Test(options) => test::run(&options),
+        Task::Check => check::run().map(|()| 0),
         Task::Vm(options) => vm::run(options),
         Task::Run {
             without_bpf,

@@ -147,7 +147,7 @@ mod tests {
         let error = Command::new("sh")
             .args(["-c", "echo why >&2; exit 3"])
             .text()
-            .unwrap_err();
+            .expect_err("it exits with 3");
         let sentence = error.to_string();
         assert!(
             sentence.contains("'sh -c echo why >&2; exit 3' failed: exit status: 3"),
@@ -158,7 +158,9 @@ mod tests {
 
     #[test]
     fn missing_program_is_named() {
-        let error = Command::new("no-such-program-here").run().unwrap_err();
+        let error = Command::new("no-such-program-here")
+            .run()
+            .expect_err("there is none");
         assert!(
             error
                 .to_string()

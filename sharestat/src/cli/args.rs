@@ -9,10 +9,11 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{color::Color, exit::EXIT_CODES};
+use super::{color::Color, exit::EXIT_CODES, top::args::TopArgs};
 
 const EXAMPLES: &str = "\
 Examples:
+  sudo sharestat top                     the screen to keep open
   sharestat scan                         the whole machine, as tables
   sharestat scan --path /var/lib         only files below a directory
   sharestat scan --engine user           without BPF
@@ -67,6 +68,8 @@ pub struct Common {
 pub enum Command {
     /// Measure once, and say what is duplicate.
     Scan(ScanArgs),
+    /// Watch live, on a screen or in a pipe.
+    Top(TopArgs),
     /// Print completions for a shell.
     Completions(CompletionsArgs),
     /// Print the manual page in roff.

@@ -9,6 +9,7 @@ mod log;
 mod man;
 mod output;
 mod scan;
+mod top;
 mod watch;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -43,6 +44,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Scan(arguments) => scan::run(arguments, &cli.common),
+        Command::Top(arguments) => top::run(arguments, &cli.common),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man => man::run(),
     }

@@ -71,7 +71,8 @@ const fn verdict(interrupted: bool, complete: bool, strict: bool) -> Exit {
     }
 }
 
-fn seed(chosen: Option<u64>) -> Result<Seed, Failure> {
+/// The seed of this run: the one chosen, else a random one.
+pub(super) fn seed(chosen: Option<u64>) -> Result<Seed, Failure> {
     if let Some(seed) = chosen {
         return Ok(Seed::fixed(seed));
     }

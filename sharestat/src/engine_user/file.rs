@@ -35,6 +35,8 @@ const FAR: u64 = 1 << 18;
 pub(super) struct Tools<'a> {
     pub(super) scratch: Scratch,
     pub(super) flags: Option<PageFlags>,
+    /// Whether to ask cachestat; it answers `None` where the kernel has none.
+    pub(super) use_cachestat: bool,
     pub(super) seed: Seed,
     pub(super) tally: &'a Tally,
     pub(super) progress: &'a Progress,
@@ -69,8 +71,12 @@ pub(super) fn measure(
     out: &mut dyn FnMut(Seen),
 ) -> Result<(), Trouble> {
     let size = file.metadata()?.size();
-    let end = (size.div_ceil(PAGE_SIZE) + 1).next_multiple_of(TAIL);
-    let counts = cachestat(file, 0, 0)?;
+    let end = size.div_ceil(PAGE_SIZE).next_multiple_of(TAIL);
+    let counts = if tools.use_cachestat {
+        cachestat(file, 0, 0)?
+    } else {
+        None
+    };
     if counts.is_some_and(|counts| counts.cached == 0) {
         return Ok(());
     }
@@ -133,7 +139,11 @@ fn look_at_window(
         .saturating_sub(first)
         .min(pages);
     let mut residency = window.residency(first, in_file)?;
-    let cached = cached(state.file, first, pages)?;
+    let cached = if state.counted {
+        cached(state.file, first, pages)?
+    } else {
+        None
+    };
     if cached.is_none_or(|cached| cached > uptodate(&residency)) {
         residency.extend(window.residency(first + in_file, pages - in_file)?);
     }

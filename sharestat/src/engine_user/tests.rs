@@ -10,7 +10,10 @@ use std::{
 use rustix::fs::{Advice, fadvise};
 
 use super::{copy::Scratch, page_flags::PageFlags, window::Window, *};
-use crate::model::{page::SkipReason, totals::Totals};
+use crate::model::{
+    page::{Observation, SkipReason},
+    totals::Totals,
+};
 
 const PAGE: u64 = 4096;
 
@@ -163,6 +166,52 @@ fn a_written_page_is_not_hashed_before_it_is_clean() {
         after.resident,
         after.hashed + after.skipped.iter().sum::<u64>()
     );
+}
+
+/// As on kernels before 6.5: residency from mincore alone, dirty pages from page flags.
+#[test]
+fn without_cachestat_the_result_is_the_same() {
+    let directory = directory();
+    let file = file(directory.path(), "file", &[1, 2, 2, 0]);
+    file.set_len(1 << 20).expect("a hole that nobody reads");
+    file.sync_all().expect("a sync");
+    let (tally, progress) = (Tally::default(), Progress::default());
+    let mut tools = file::Tools {
+        scratch: Scratch::new().expect("a scratch area"),
+        flags: PageFlags::open(),
+        use_cachestat: false,
+        seed: Seed::fixed(1),
+        tally: &tally,
+        progress: &progress,
+    };
+    let mut look = || {
+        let mut all = Vec::new();
+        let outcome = file::measure(&file, directory.path(), true, &mut tools, &mut |seen| {
+            all.extend(seen);
+        });
+        assert!(outcome.is_ok());
+        all
+    };
+    let seen = look();
+    let hashes: Vec<Observation> = seen.iter().map(|(_, observation)| *observation).collect();
+    assert_eq!(hashes.len(), 4);
+    assert!(
+        hashes
+            .iter()
+            .all(|seen| matches!(seen, Observation::Hashed(_))),
+        "{hashes:?}"
+    );
+    assert_eq!(hashes[1], hashes[2]);
+    if PageFlags::open().is_none() {
+        println!("skipped the rest: needs root and /proc/kpageflags");
+        return;
+    }
+    file.write_all_at(&[9], PAGE).expect("a write");
+    let unclean = look()
+        .iter()
+        .filter(|(_, seen)| matches!(seen, Observation::Skipped(_)))
+        .count();
+    assert!(unclean >= 1);
 }
 
 #[test]

@@ -81,6 +81,7 @@ pub(super) fn run(
         all_tools.push(Tools {
             scratch,
             flags,
+            use_cachestat: true,
             seed,
             tally,
             progress,

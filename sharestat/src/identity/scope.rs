@@ -157,6 +157,13 @@ impl Scope {
     /// A directory and the mounts below it.
     fn add_tree(&mut self, mounts: &MountTable, directory: &Path, depth: usize) {
         if let Some(mount) = mounts.filesystem_of(directory) {
+            if is_pseudo(&mount.fs_type) {
+                self.note(format!(
+                    "'{}' is on {}, an interface of the kernel: nothing there could be shared, and nothing of it was measured",
+                    printable(directory),
+                    mount.fs_type
+                ));
+            }
             self.add_mount(mounts, mount, directory, depth);
         }
         for mount in mounts.visible() {

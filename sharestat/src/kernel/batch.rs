@@ -48,6 +48,11 @@ impl Batch {
         self.pages.is_empty()
     }
 
+    /// The pages, in order.
+    pub(super) fn pages(&self) -> impl Iterator<Item = (InodeId, PageIndex)> + '_ {
+        self.pages.iter().copied()
+    }
+
     /// Pages and what was seen of each.
     pub(super) fn observations<'a>(
         &'a self,

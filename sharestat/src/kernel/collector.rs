@@ -25,7 +25,7 @@ use crate::{
         index::ContentIndex,
         inode::{Dev, InodeId, InodeKey},
         measurement::{Engine, HookStatus, Identities, Measurement},
-        page::Observation,
+        page::{Observation, SkipReason},
         units::{ContentHash, PageIndex},
     },
     seed::Seed,
@@ -289,12 +289,8 @@ impl Collector {
             _ => {
                 self.measurement.index.dirty(id, first, pages);
                 for page in 0..pages {
-                    self.queue.retry(
-                        id,
-                        first.offset(page),
-                        crate::model::page::SkipReason::Dirty,
-                        now,
-                    );
+                    self.queue
+                        .retry(id, first.offset(page), SkipReason::Dirty, now);
                 }
             }
         }
@@ -340,6 +336,22 @@ impl Collector {
                     self.queue.retry(inode, page, reason, now);
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// Takes a batch back that could not be hashed now: its pages wait in the queue.
+    pub(super) fn give_back(&mut self, batch: &Batch) {
+        let now = self.now_ms();
+        for (inode, page) in batch.pages() {
+            let waits = Observation::Skipped(SkipReason::Budget);
+            if self.measurement.index.observe(inode, page, waits) {
+                self.queue.push(Run {
+                    inode,
+                    first: page,
+                    pages: 1,
+                    since_ms: now,
+                });
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod batch;
 pub mod btf;
+mod budget;
 pub mod calibration;
 pub mod capabilities;
 pub mod collector;
@@ -11,6 +12,7 @@ mod events;
 pub mod instrument;
 mod kernel_log;
 pub mod layout;
+pub mod live;
 mod names;
 pub mod object;
 pub mod probes;
@@ -19,4 +21,5 @@ pub mod scan;
 mod shared_array;
 
 pub use error::{Class, Error};
+pub use live::{Go, Live, LiveOptions, LiveView, Request};
 pub use scan::{ScanOptions, scan};

@@ -2,7 +2,7 @@
 //! mount point; `fs:ino` when an inode has no name.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -71,6 +71,9 @@ pub(super) struct Names {
     filesystems: HashMap<Dev, usize>,
     /// What was decided for inodes seen under a scope.
     decided: HashMap<InodeKey, bool>,
+    paths: Vec<PathBuf>,
+    /// Devices seen so far; a new one means that something was mounted.
+    devices: HashSet<Dev>,
 }
 
 impl Names {
@@ -89,6 +92,8 @@ impl Names {
             scope,
             filesystems: HashMap::new(),
             decided: HashMap::new(),
+            paths: paths.to_vec(),
+            devices: HashSet::new(),
         })
     }
 
@@ -125,6 +130,7 @@ impl Names {
         instrument: &Instrument,
         keys: &[InodeKey],
     ) -> Result<(), Error> {
+        self.notice_devices(keys.iter().map(|key| key.dev));
         let Some(scope) = &self.scope else {
             return Ok(());
         };
@@ -144,11 +150,32 @@ impl Names {
         })
     }
 
-    /// Forgets decisions and re-reads the mounts, for a new census.
-    pub(super) fn refresh(&mut self) {
-        if let Ok(mounts) = MountTable::read() {
-            self.mounts = mounts;
+    /// Reads the mounts again when a device appears that was not there before: something
+    /// was mounted, perhaps below one of the paths.
+    fn notice_devices(&mut self, devices: impl Iterator<Item = Dev>) {
+        let before = self.devices.len();
+        self.devices.extend(devices);
+        if self.devices.len() != before {
+            self.read_mounts();
         }
+    }
+
+    fn read_mounts(&mut self) {
+        // The old table is better than none.
+        let Ok(mounts) = MountTable::read() else {
+            return;
+        };
+        if self.scope.is_some()
+            && let Ok(scope) = Scope::below(&mounts, &self.paths)
+        {
+            self.scope = Some(scope);
+        }
+        self.mounts = mounts;
+    }
+
+    /// Forgets what may have changed and reads the mounts again, for a new census.
+    pub(super) fn refresh(&mut self) {
+        self.read_mounts();
         // An inode without a name at first sight may have one now.
         self.decided.retain(|_, wanted| *wanted);
     }
@@ -160,6 +187,7 @@ impl Names {
         inodes: &[(InodeId, InodeKey)],
         identities: &mut Identities,
     ) -> Result<(), Error> {
+        self.notice_devices(inodes.iter().map(|(_, key)| key.dev));
         let questions: Vec<Question> = inodes.iter().map(|(_, key)| Question::from(key)).collect();
         let mut answers = Vec::with_capacity(inodes.len());
         instrument.identify(&questions, &mut |number, identity| {

@@ -37,22 +37,44 @@ pub(super) struct ContentRun {
     pub(super) copies: u32,
 }
 
+/// All files, and what they hold more than once within themselves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileSurvey {
+    /// The rows of all files with resident pages, by inode id.
+    pub rows: Vec<FileRow>,
+    /// Copies beyond the first within each file, zero pages aside.
+    pub repeated: Bytes,
+}
+
 /// The rows of all files with resident pages, by inode id.
 #[must_use]
 pub fn file_rows(index: &ContentIndex) -> Vec<FileRow> {
-    let mut scratch = Vec::new();
-    index
-        .inodes()
-        .map(|inode| file_row(index, &inode, &mut scratch))
-        .collect()
+    survey_files(index).rows
 }
 
-fn file_row(
+/// The rows of all files, and what [`scopes_of`](super::savings::scopes_of) needs of them.
+#[must_use]
+pub fn survey_files(index: &ContentIndex) -> FileSurvey {
+    let mut scratch = Vec::new();
+    let mut survey = FileSurvey {
+        rows: Vec::new(),
+        repeated: Bytes(0),
+    };
+    for inode in index.inodes() {
+        let (row, repeated) = survey_file(index, &inode, &mut scratch);
+        survey.rows.push(row);
+        survey.repeated += Bytes::of_pages(repeated);
+    }
+    survey
+}
+
+/// The row of a file, and the pages that repeat another one of it.
+fn survey_file(
     index: &ContentIndex,
     inode: &InodeView<'_>,
     scratch: &mut Vec<(ContentHash, u32)>,
-) -> FileRow {
-    let (mut duplicate, mut shared, mut zero) = (0, 0, 0);
+) -> (FileRow, u64) {
+    let (mut duplicate, mut shared, mut zero, mut repeated) = (0, 0, 0, 0);
     let mut saving_pages = 0.0;
     for run in duplicated_contents(index, inode, scratch) {
         let here = u64::from(run.here);
@@ -63,20 +85,23 @@ fn file_row(
         saving_pages += f64::from(run.here) * f64::from(run.copies - 1) / f64::from(run.copies);
         if run.content == index.zero() {
             zero = here;
+        } else {
+            repeated += here - 1;
         }
     }
     if zero == 0 && index.copies(index.zero()) == 1 {
         let has_it = |(_, content)| content == index.zero();
         zero = u64::from(inode.contents().any(has_it));
     }
-    FileRow {
+    let row = FileRow {
         inode: inode.id,
         resident: Bytes::of_pages(inode.resident()),
         duplicate: Bytes::of_pages(duplicate),
         exclusive: Bytes::of_pages(inode.hashed() - shared),
         saving_share: saving_pages * Bytes::of_pages(1).to_f64(),
         zero: Bytes::of_pages(zero),
-    }
+    };
+    (row, repeated)
 }
 
 /// The contents of a file that have another copy anywhere, each once, by hash.

@@ -24,8 +24,8 @@ const NOBODY: Owner = 0;
 const SEVERAL: Owner = u32::MAX;
 
 /// One row for each of `groups` groups, numbered from 0. Files of which `group_of` knows
-/// no group count as outside of all. Two passes over the pages and 4 bytes per distinct
-/// content while it runs.
+/// no group count as outside of all. One pass over the pages, one over the contents, and
+/// 4 bytes per distinct content while it runs.
 #[must_use]
 pub fn group_rows(
     index: &ContentIndex,
@@ -33,39 +33,37 @@ pub fn group_rows(
     group_of: impl Fn(InodeId) -> Option<u32>,
 ) -> Vec<GroupRow> {
     let mut owners = index.ledger.contents.annotate(NOBODY);
-    for inode in index.inodes() {
-        let group = group_of(inode.id).map_or(SEVERAL, |group| group + 1);
-        index.visit_contents(&inode, |_, content, copies| {
-            if copies > 1
-                && let Some(owner) = owners.get_mut(content)
-            {
-                *owner = match *owner {
-                    NOBODY => group,
-                    owner if owner == group => group,
-                    _ => SEVERAL,
-                };
-            }
-        });
-    }
     let mut rows = vec![GroupRow::default(); groups];
+    let mut outside = GroupRow::default();
     for inode in index.inodes() {
         let group = group_of(inode.id);
-        let Some(row) = group.and_then(|group| rows.get_mut(group as usize)) else {
-            continue;
-        };
-        row.resident += Bytes::of_pages(inode.resident());
-        let (mut duplicate, mut shared, mut saving_pages) = (0, 0, 0.0);
+        let mark = group.map_or(SEVERAL, |group| group + 1);
+        let mut duplicate = 0;
+        let mut saving_pages = 0.0;
         index.visit_contents(&inode, |_, content, copies| {
-            if copies > 1 {
-                duplicate += 1;
-                let owner = owners.get_mut(content);
-                shared += u64::from(owner.is_none_or(|owner| *owner == SEVERAL));
-                saving_pages += f64::from(copies - 1) / f64::from(copies);
+            if copies < 2 {
+                return;
+            }
+            duplicate += 1;
+            saving_pages += f64::from(copies - 1) / f64::from(copies);
+            if let Some(owner) = owners.get_mut(content) {
+                let first_or_same = *owner == NOBODY || *owner == mark;
+                *owner = if first_or_same { mark } else { SEVERAL };
             }
         });
+        let row = group.and_then(|group| rows.get_mut(group as usize));
+        let row = row.unwrap_or(&mut outside);
+        row.resident += Bytes::of_pages(inode.resident());
         row.duplicate += Bytes::of_pages(duplicate);
-        row.exclusive += Bytes::of_pages(inode.hashed() - shared);
+        row.exclusive += Bytes::of_pages(inode.hashed() - duplicate);
         row.saving_share += saving_pages * Bytes::of_pages(1).to_f64();
+    }
+    // All copies of a content that only one group marked are in that group.
+    for (copies, owner) in owners.iter() {
+        let group = owner.checked_sub(1).map(|group| group as usize);
+        if let Some(row) = group.and_then(|group| rows.get_mut(group)) {
+            row.exclusive += Bytes::of_pages(u64::from(copies));
+        }
     }
     rows
 }

@@ -10,7 +10,7 @@ use super::{
     inode::{InodeId, InodeKey},
     inodes::InodeTable,
     ledger::Ledger,
-    page::{Observation, PageState, SkipReason},
+    page::{PageState, SkipReason},
     pages::{AGED, CONFIRMED, Entry, FRESH, Fate, PageMap},
     totals::{Activity, Totals},
     units::{ContentHash, PageIndex},
@@ -30,7 +30,7 @@ pub struct ContentIndex {
     pub(super) contested: [Vec<Run>; 2],
     pub(super) census_runs: bool,
     /// The latest time that any event told.
-    clock_ms: u32,
+    pub(super) clock_ms: u32,
 }
 
 /// Consecutive pages of one inode, both ends included.
@@ -106,7 +106,6 @@ impl ContentIndex {
                     .change(record, entry.state(), PageState::Pending);
                 entry.set_state(PageState::Pending);
                 entry.set_added_ms(now_ms);
-                entry.clear(AGED);
                 entry.set(FRESH | CONFIRMED);
             });
         if contested {
@@ -161,73 +160,6 @@ impl ContentIndex {
             entry.set(CONFIRMED);
             Fate::Keep
         });
-    }
-
-    /// Hands the pages of a run that have no hash to a worker, and calls back for each.
-    pub fn claim(
-        &mut self,
-        inode: InodeId,
-        first: PageIndex,
-        pages: u64,
-        claimed: &mut dyn FnMut(PageIndex),
-    ) {
-        let (Some(run), Some(record)) = (run(inode, first, pages), self.inodes.get_mut(inode))
-        else {
-            return;
-        };
-        self.pages.visit(inode, run.first, run.last, |page, entry| {
-            match entry.state() {
-                state @ (PageState::Pending | PageState::Skipped(_)) => {
-                    self.ledger.change(record, state, PageState::InFlight);
-                    entry.set_state(PageState::InFlight);
-                    claimed(PageIndex(page));
-                }
-                PageState::InFlight | PageState::Hashed(_) => {}
-            }
-            Fate::Keep
-        });
-    }
-
-    /// What a worker found. Taken only where the page is still in flight; `false` when
-    /// an event came first and the result was dropped.
-    pub fn observe(&mut self, inode: InodeId, page: PageIndex, seen: Observation) -> bool {
-        let in_flight = self
-            .pages
-            .get_mut(inode, page.0)
-            .is_some_and(|entry| entry.state() == PageState::InFlight);
-        if in_flight {
-            self.insert(inode, page, seen);
-        }
-        in_flight
-    }
-
-    /// What one look at a page told, taken as it is: for an engine without events.
-    pub fn insert(&mut self, inode: InodeId, page: PageIndex, seen: Observation) {
-        let Some(record) = self.inodes.get_mut(inode) else {
-            return;
-        };
-        let state = match seen {
-            Observation::Hashed(content) => PageState::Hashed(content),
-            Observation::Skipped(reason) => PageState::Skipped(reason),
-            Observation::Absent => {
-                self.pages.visit(inode, page.0, page.0, |_, entry| {
-                    self.ledger.leave(record, entry.state());
-                    Fate::Drop
-                });
-                return;
-            }
-        };
-        let mut entered = false;
-        let entry = self.pages.get_or_insert(inode, page.0, || {
-            entered = true;
-            Entry::new(self.clock_ms, CONFIRMED)
-        });
-        if entered {
-            self.ledger.enter(record, state);
-        } else {
-            self.ledger.change(record, entry.state(), state);
-        }
-        entry.set_state(state);
     }
 
     /// Forgets an inode and all its pages, for example because it is gone. The same key

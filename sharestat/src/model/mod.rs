@@ -11,6 +11,7 @@ pub mod inode;
 mod inodes;
 mod ledger;
 pub mod measurement;
+mod observe;
 pub mod page;
 mod pages;
 mod partners;

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::{
-    files::duplicated_contents,
+    files::survey_files,
     index::ContentIndex,
     units::{Bytes, ContentHash, PageIndex},
 };
@@ -86,23 +86,19 @@ impl Classes {
 /// `host`, whichever copy is called the first.
 #[must_use]
 pub fn scopes(index: &ContentIndex) -> Vec<ScopeRow> {
+    scopes_of(index, survey_files(index).repeated)
+}
+
+/// [`scopes`], when the files were surveyed already: `repeated` is what they hold more
+/// than once within themselves.
+#[must_use]
+pub fn scopes_of(index: &ContentIndex, repeated: Bytes) -> Vec<ScopeRow> {
     let totals = index.totals();
-    let zero = totals.zero_copies.saturating_sub(1);
-    let mut within = 0;
-    let mut scratch = Vec::new();
-    for inode in index.inodes() {
-        for run in duplicated_contents(index, &inode, &mut scratch) {
-            if run.content != index.zero() {
-                within += u64::from(run.here) - 1;
-            }
-        }
-    }
-    let host = totals.duplicate - zero - within;
-    [("zero", zero), ("self", within), ("host", host)]
-        .map(|(name, pages)| ScopeRow {
-            name,
-            duplicate: Bytes::of_pages(pages),
-        })
+    let duplicate = Bytes::of_pages(totals.duplicate);
+    let zero = Bytes::of_pages(totals.zero_copies.saturating_sub(1));
+    let host = Bytes(duplicate.0 - zero.0 - repeated.0);
+    [("zero", zero), ("self", repeated), ("host", host)]
+        .map(|(name, duplicate)| ScopeRow { name, duplicate })
         .to_vec()
 }
 

@@ -11,11 +11,11 @@ use super::{
     host::Host,
 };
 use crate::model::{
-    files::{FileRow, Partner, file_rows, partners},
+    files::{FileRow, Partner, partners, survey_files},
     groups::group_rows,
     inode::{Dev, InodeId, InodeKey},
     measurement::{Filesystem, Measurement},
-    savings::{mechanisms, scopes},
+    savings::{mechanisms, scopes_of},
     totals::Totals,
     units::Bytes,
 };
@@ -29,6 +29,7 @@ impl Report {
     pub fn new(measurement: &Measurement, host: &Host, top: usize) -> Self {
         let names = Names::new(measurement);
         let totals = measurement.index.totals();
+        let survey = survey_files(&measurement.index);
         Self {
             schema: SCHEMA.to_owned(),
             tool: Tool {
@@ -39,7 +40,7 @@ impl Report {
             measurement: measurement_info(measurement),
             coverage: coverage(measurement, &totals),
             totals: total_bytes(&totals),
-            scopes: scopes(&measurement.index)
+            scopes: scopes_of(&measurement.index, survey.repeated)
                 .into_iter()
                 .map(|row| Scope {
                     name: row.name.to_owned(),
@@ -60,7 +61,7 @@ impl Report {
             images: Vec::new(),
             containers: Vec::new(),
             memcgs: Vec::new(),
-            files: names.file_entries(top),
+            files: names.file_entries(survey.rows, top),
         }
     }
 }
@@ -177,9 +178,9 @@ impl<'a> Names<'a> {
         entries
     }
 
-    fn file_entries(&self, top: usize) -> Vec<FileEntry> {
+    fn file_entries(&self, rows: Vec<FileRow>, top: usize) -> Vec<FileEntry> {
         let index = &self.measurement.index;
-        let mut rows: Vec<(String, FileRow)> = file_rows(index)
+        let mut rows: Vec<(String, FileRow)> = rows
             .into_iter()
             .map(|row| (self.path(row.inode), row))
             .collect();

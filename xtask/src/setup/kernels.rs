@@ -210,7 +210,7 @@ mod tests {
         for series in Series::ALL {
             assert_eq!(series.name().parse(), Ok(series));
         }
-        let error = "6.13".parse::<Series>().unwrap_err();
+        let error = "6.13".parse::<Series>().expect_err("it is none of ours");
         assert_eq!(
             error,
             "there is no kernel '6.13'; there are 6.1, 6.12, 7.2, 7.3"

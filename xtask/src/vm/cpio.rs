@@ -114,10 +114,8 @@ impl<W: Write> Archive<W> {
             name_size,
             0, // checksum, unused in this format
         ];
-        let mut header = String::from("070701");
-        for field in fields {
-            header.push_str(&format!("{field:08X}"));
-        }
+        let fields = fields.map(|field| format!("{field:08X}"));
+        let header = format!("070701{}", fields.concat());
         self.output.write_all(header.as_bytes())?;
         self.output.write_all(name.as_bytes())?;
         self.output.write_all(&[0])?;

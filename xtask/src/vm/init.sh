@@ -49,7 +49,7 @@ done
 for disk in /dev/vd?; do
     [ -b "$disk" ] && SHARESTAT_SCRATCH_DISKS="${SHARESTAT_SCRATCH_DISKS:+$SHARESTAT_SCRATCH_DISKS:}$disk"
 done
-export SHARESTAT_SCRATCH_DISKS SHARESTAT_BIN=/bin/sharestat
+export SHARESTAT_GUEST=1 SHARESTAT_SCRATCH_DISKS SHARESTAT_BIN=/bin/sharestat
 
 cd /root || exit
 if [ "$terminal" = 1 ]; then

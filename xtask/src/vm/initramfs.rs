@@ -141,11 +141,22 @@ fn add_tool<W: Write>(archive: &mut Archive<W>, program: &str) -> Result<()> {
         .text()
         .unwrap_or_default();
     for library in libraries.lines().filter_map(library_path) {
-        if !archive.contains(library) {
-            add_file(archive, Path::new(library), library, 0o755)?;
+        add_library(archive, Path::new(library))?;
+        if let Some(folder) = library.strip_suffix("libc.so.6") {
+            // glibc opens it by name when a thread ends; ldd does not know.
+            add_library(archive, &Path::new(folder).join("libgcc_s.so.1"))?;
         }
     }
     Ok(())
+}
+
+/// Adds a library where it is here, unless it is in already or does not exist.
+fn add_library<W: Write>(archive: &mut Archive<W>, path: &Path) -> Result<()> {
+    let name = path.to_string_lossy();
+    if archive.contains(&name) || !path.is_file() {
+        return Ok(());
+    }
+    add_file(archive, path, &name, 0o755)
 }
 
 /// The path in a line of ldd: `name => PATH (address)` or `PATH (address)`.

@@ -36,6 +36,8 @@ pub(crate) struct Guest {
     pub(crate) cpu: String,
     /// Scratch disks: `/dev/vda` and on.
     pub(crate) disks: usize,
+    /// More kernel parameters.
+    pub(crate) parameters: String,
     /// Kill it after this long.
     pub(crate) time_out: Option<Duration>,
     /// Files it finds.
@@ -100,6 +102,9 @@ pub(crate) struct MachineOptions {
     /// Scratch disks of a guest, 512 MiB each
     #[arg(long, default_value_t = 4)]
     pub(crate) disks: usize,
+    /// More kernel parameters, such as 'lockdown=integrity'
+    #[arg(long, default_value = "")]
+    pub(crate) parameters: String,
 }
 
 /// Boots a kernel with the freshly built sharestat inside, runs a command or a shell, and
@@ -135,6 +140,7 @@ pub(crate) fn run(options: Options) -> Result<i32> {
         cpus: machine.cpus,
         cpu: machine.cpu,
         disks: machine.disks,
+        parameters: machine.parameters,
     };
     let output = if interactive {
         Output::Terminal

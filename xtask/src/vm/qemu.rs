@@ -23,6 +23,11 @@ const DISK_BYTES: u64 = 512 << 20;
 /// Lines of the kernel's console that are repeated when a guest dies.
 const LAST_WORDS: usize = 40;
 
+/// Kernel parameters of every guest. Without the I/O APIC, because its timer check
+/// panics under emulation now and then. An oops ends the guest: what a test would say
+/// after one is worth nothing.
+const PARAMETERS: &str = "console=ttyS0 noapic panic=-1 oops=panic loglevel=5";
+
 /// How a guest ended.
 #[derive(Debug)]
 pub(crate) enum Ending {
@@ -117,8 +122,6 @@ fn verdict(folder: &Path) -> PathBuf {
 fn command(guest: &Guest, initramfs: &Path, folder: &Path) -> Result<Command> {
     let mut command = Command::new("qemu-system-x86_64");
     // No hardware virtualisation: where it is nested it hangs more often than it helps.
-    // Without the I/O APIC, because its timer check panics under emulation now and then.
-    // An oops ends the guest, since what a test would say after one is worth nothing.
     command
         .args([
             "-nodefaults",
@@ -134,10 +137,7 @@ fn command(guest: &Guest, initramfs: &Path, folder: &Path) -> Result<Command> {
         .arg(guest.kernel.image())
         .arg("-initrd")
         .arg(initramfs)
-        .args([
-            "-append",
-            "console=ttyS0 noapic panic=-1 oops=panic loglevel=5",
-        ])
+        .args(["-append", &format!("{PARAMETERS} {}", guest.parameters)])
         .arg("-serial")
         .arg(format!("file:{}", console(folder).display()))
         .args(["-device", "virtio-serial-pci", "-chardev"])

@@ -1,30 +1,14 @@
 //! The index against a naive model of the same rules that recounts everything.
 
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::page::Observation;
+use naive::Naive;
+
+mod naive;
 
 const ZERO: ContentHash = ContentHash(7);
-
-/// One page of the naive model.
-#[derive(Clone, Copy, Debug)]
-struct Page {
-    state: PageState,
-    /// Barriers until it is no longer contested.
-    contested: u8,
-    confirmed: bool,
-    added_ms: u32,
-}
-
-/// Every page in one ordered map, nothing counted in advance.
-#[derive(Default)]
-struct Naive {
-    pages: BTreeMap<(InodeId, u64), Page>,
-    census_runs: bool,
-    clock_ms: u32,
-}
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -34,6 +18,8 @@ enum Step {
     Claim(usize, u64, u64),
     Observe(usize, u64, Observation),
     Insert(usize, u64, Observation),
+    ObserveRun(usize, u64, Vec<Observation>),
+    InsertRun(usize, u64, Vec<Observation>),
     BeginCensus,
     MarkSeen(usize, u64, u64),
     EndCensus,
@@ -47,6 +33,7 @@ enum Told {
     Removed(RemovedPage),
     Claimed(PageIndex),
     Taken(bool),
+    TakenOfRun(u64),
     Doubtful(InodeId, PageIndex),
 }
 
@@ -81,6 +68,13 @@ fn step() -> impl Strategy<Value = Step> {
             (inode, first, pages.min(u64::MAX - first))
         })
     };
+    let looks = || {
+        let seen = proptest::collection::vec(observation(), 0..100);
+        (0_usize..4, page(), seen).prop_map(|(inode, first, mut seen)| {
+            seen.truncate(usize::try_from(u64::MAX - first).unwrap_or(usize::MAX));
+            (inode, first, seen)
+        })
+    };
     prop_oneof![
         6 => run().prop_map(|(inode, first, pages)| Step::Add(inode, first, pages)),
         3 => run().prop_map(|(inode, first, pages)| Step::Remove(inode, first, pages)),
@@ -88,170 +82,14 @@ fn step() -> impl Strategy<Value = Step> {
         4 => run().prop_map(|(inode, first, pages)| Step::Claim(inode, first, pages)),
         12 => (0_usize..4, page(), observation()).prop_map(|(inode, page, seen)| Step::Observe(inode, page, seen)),
         12 => (0_usize..4, page(), observation()).prop_map(|(inode, page, seen)| Step::Insert(inode, page, seen)),
+        3 => looks().prop_map(|(inode, first, seen)| Step::ObserveRun(inode, first, seen)),
+        2 => looks().prop_map(|(inode, first, seen)| Step::InsertRun(inode, first, seen)),
         1 => Just(Step::BeginCensus),
         2 => run().prop_map(|(inode, first, pages)| Step::MarkSeen(inode, first, pages)),
         1 => Just(Step::EndCensus),
         2 => Just(Step::Settle),
         1 => (0_usize..4).prop_map(Step::Retire),
     ]
-}
-
-impl Naive {
-    fn copies(&self, content: ContentHash) -> u32 {
-        let has_it = |page: &&Page| page.state == PageState::Hashed(content);
-        u32::try_from(self.pages.values().filter(has_it).count()).expect("few pages")
-    }
-
-    fn enter(&mut self, inode: InodeId, page: u64, state: PageState, added_ms: u32) {
-        let entered = Page {
-            state,
-            contested: 0,
-            confirmed: true,
-            added_ms,
-        };
-        self.pages.insert((inode, page), entered);
-    }
-
-    fn apply(&mut self, ids: &[InodeId], step: &Step, now_ms: u32) -> Vec<Told> {
-        let mut told = Vec::new();
-        match *step {
-            Step::Add(inode, first, pages) => {
-                self.clock_ms = now_ms;
-                for page in first..first + pages {
-                    let Some(there) = self.pages.get_mut(&(ids[inode], page)) else {
-                        self.enter(ids[inode], page, PageState::Pending, now_ms);
-                        continue;
-                    };
-                    *there = Page {
-                        state: PageState::Pending,
-                        contested: 2,
-                        confirmed: true,
-                        added_ms: now_ms,
-                    };
-                }
-            }
-            Step::Remove(inode, first, pages) => {
-                self.clock_ms = now_ms;
-                for page in first..first + pages {
-                    let Some(there) = self.pages.get_mut(&(ids[inode], page)) else {
-                        continue;
-                    };
-                    if there.contested > 0 {
-                        there.state = PageState::Pending;
-                        there.confirmed = true;
-                        continue;
-                    }
-                    let gone = *there;
-                    self.pages.remove(&(ids[inode], page));
-                    let hash = gone.state.content();
-                    told.push(Told::Removed(RemovedPage {
-                        hash,
-                        copies_left: hash.map_or(0, |hash| self.copies(hash)),
-                        resident_ms: now_ms - gone.added_ms,
-                    }));
-                }
-            }
-            Step::Dirty(inode, first, pages) => {
-                for page in first..first + pages {
-                    if let Some(there) = self.pages.get_mut(&(ids[inode], page)) {
-                        there.state = PageState::Skipped(SkipReason::Dirty);
-                        there.confirmed = true;
-                    }
-                }
-            }
-            Step::Claim(inode, first, pages) => {
-                for page in first..first + pages {
-                    if let Some(there) = self.pages.get_mut(&(ids[inode], page))
-                        && matches!(there.state, PageState::Pending | PageState::Skipped(_))
-                    {
-                        there.state = PageState::InFlight;
-                        told.push(Told::Claimed(PageIndex(page)));
-                    }
-                }
-            }
-            Step::Observe(inode, page, seen) => {
-                let there = self.pages.get(&(ids[inode], page));
-                let taken = there.is_some_and(|there| there.state == PageState::InFlight);
-                if taken {
-                    self.insert(ids[inode], page, seen);
-                }
-                told.push(Told::Taken(taken));
-            }
-            Step::Insert(inode, page, seen) => self.insert(ids[inode], page, seen),
-            Step::BeginCensus => {
-                self.census_runs = true;
-                self.pages
-                    .values_mut()
-                    .for_each(|page| page.confirmed = false);
-            }
-            Step::MarkSeen(inode, first, pages) => {
-                for page in first..first + pages {
-                    match self.pages.get_mut(&(ids[inode], page)) {
-                        Some(there) => there.confirmed = true,
-                        None => self.enter(ids[inode], page, PageState::Pending, now_ms),
-                    }
-                }
-            }
-            Step::EndCensus => {
-                let runs = std::mem::take(&mut self.census_runs);
-                for (&(inode, page), there) in &mut self.pages {
-                    if runs && !there.confirmed {
-                        there.state = PageState::Pending;
-                        told.push(Told::Doubtful(inode, PageIndex(page)));
-                    }
-                }
-            }
-            Step::Settle => {
-                for page in self.pages.values_mut() {
-                    page.contested = page.contested.saturating_sub(1);
-                }
-            }
-            Step::Retire(inode) => self.pages.retain(|&(owner, _), _| owner != ids[inode]),
-        }
-        told
-    }
-
-    fn insert(&mut self, inode: InodeId, page: u64, seen: Observation) {
-        let state = match seen {
-            Observation::Hashed(content) => PageState::Hashed(content),
-            Observation::Skipped(reason) => PageState::Skipped(reason),
-            Observation::Absent => {
-                self.pages.remove(&(inode, page));
-                return;
-            }
-        };
-        match self.pages.get_mut(&(inode, page)) {
-            Some(there) => there.state = state,
-            None => self.enter(inode, page, state, self.clock_ms),
-        }
-    }
-
-    fn totals(&self, ineligible: InodeId) -> Totals {
-        let mut totals = Totals::default();
-        let mut contents = BTreeMap::<ContentHash, u64>::new();
-        let mut inodes = std::collections::BTreeSet::new();
-        for (&(inode, _), page) in &self.pages {
-            totals.resident += 1;
-            inodes.insert(inode);
-            match page.state {
-                PageState::Hashed(content) => {
-                    totals.hashed += 1;
-                    totals.eligible += u64::from(inode != ineligible);
-                    *contents.entry(content).or_default() += 1;
-                }
-                PageState::Pending | PageState::InFlight => totals.skipped[5] += 1,
-                PageState::Skipped(reason) => {
-                    let position = SkipReason::ALL.iter().position(|each| *each == reason);
-                    totals.skipped[position.expect("all reasons are listed")] += 1;
-                }
-            }
-        }
-        totals.distinct = contents.len() as u64;
-        totals.duplicate = contents.values().map(|copies| copies - 1).sum();
-        totals.zero_copies = contents.get(&ZERO).copied().unwrap_or(0);
-        totals.inodes = inodes.len() as u64;
-        totals
-    }
 }
 
 fn apply(index: &mut ContentIndex, ids: &[InodeId], step: &Step, now_ms: u32) -> Vec<Told> {
@@ -277,6 +115,13 @@ fn apply(index: &mut ContentIndex, ids: &[InodeId], step: &Step, now_ms: u32) ->
             )));
         }
         Step::Insert(inode, page, seen) => index.insert(ids[inode], PageIndex(page), seen),
+        Step::ObserveRun(inode, first, ref seen) => {
+            let taken = index.observe_run(ids[inode], PageIndex(first), seen);
+            told.push(Told::TakenOfRun(taken));
+        }
+        Step::InsertRun(inode, first, ref seen) => {
+            index.insert_run(ids[inode], PageIndex(first), seen);
+        }
         Step::BeginCensus => index.begin_census(),
         Step::MarkSeen(inode, first, pages) => {
             index.mark_seen(ids[inode], PageIndex(first), pages, now_ms);

@@ -1,0 +1,181 @@
+//! Reads what libtest prints, line by line, and adds it up.
+
+use std::{fmt, ops::AddAssign};
+
+/// What a test that cannot run here prints, followed by its name and the reason. It
+/// passes for libtest, and is counted as skipped here.
+const SKIPPED: &str = "skipped: ";
+
+/// How many tests ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Ran, and were content.
+    pub(crate) passed: u64,
+    /// Ran, and were not; or were to run, and their binary died.
+    pub(crate) failed: u64,
+    /// Ignored, or said why they cannot run here.
+    pub(crate) skipped: u64,
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        let Self {
+            passed,
+            failed,
+            skipped,
+        } = other;
+        self.passed += passed;
+        self.failed += failed;
+        self.skipped += skipped;
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            passed,
+            failed,
+            skipped,
+        } = self;
+        write!(
+            formatter,
+            "{passed} passed, {failed} failed, {skipped} skipped"
+        )
+    }
+}
+
+/// The output of one run of test binaries.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Summary {
+    results: Vec<String>,
+    tally: Tally,
+    said_skipped: u64,
+    started: u64,
+    ended: u64,
+}
+
+impl Summary {
+    /// Takes the next line.
+    pub(crate) fn take(&mut self, line: &str) {
+        if let Some(tally) = parse_result(line) {
+            self.results.push(line.trim().to_owned());
+            self.tally += tally;
+            self.ended += 1;
+        } else if is_start(line) {
+            self.started += 1;
+        } else if line.contains(SKIPPED) {
+            self.said_skipped += 1;
+        }
+    }
+
+    /// The result lines of the binaries, as they were printed.
+    pub(crate) fn results(&self) -> &[String] {
+        &self.results
+    }
+
+    /// The sum. A binary that began and printed no result died: one more failure.
+    pub(crate) fn tally(&self) -> Tally {
+        let Tally {
+            passed,
+            failed,
+            skipped,
+        } = self.tally;
+        let said_skipped = self.said_skipped.min(passed);
+        Tally {
+            passed: passed - said_skipped,
+            failed: failed + self.started.saturating_sub(self.ended),
+            skipped: skipped + said_skipped,
+        }
+    }
+}
+
+/// Whether a binary begins: `running 3 tests`.
+fn is_start(line: &str) -> bool {
+    line.strip_prefix("running ")
+        .and_then(|rest| rest.split_once(' '))
+        .is_some_and(|(count, what)| count.parse::<u64>().is_ok() && what.starts_with("test"))
+}
+
+/// Reads `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; …`.
+fn parse_result(line: &str) -> Option<Tally> {
+    let (_, counts) = line
+        .trim()
+        .strip_prefix("test result: ")?
+        .split_once(". ")?;
+    let count = |name: &str| {
+        counts
+            .split(';')
+            .find_map(|part| part.trim().strip_suffix(name)?.trim().parse::<u64>().ok())
+    };
+    Some(Tally {
+        passed: count("passed")?,
+        failed: count("failed")?,
+        skipped: count("ignored")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(text: &str) -> Summary {
+        let mut summary = Summary::default();
+        text.lines().for_each(|line| summary.take(line));
+        summary
+    }
+
+    #[test]
+    fn results_add_up() {
+        let read = summary(
+            "running 3 tests\ntest a ... ok\ntest b ... FAILED\ntest c ... ignored\n\n\
+             test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.10s\n\
+             running 1 test\ntest d ... ok\n\
+             test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 2 filtered out; finished in 0.00s\n",
+        );
+        assert_eq!(
+            read.tally(),
+            Tally {
+                passed: 2,
+                failed: 1,
+                skipped: 1
+            }
+        );
+        assert_eq!(read.results().len(), 2);
+        assert_eq!(read.tally().to_string(), "2 passed, 1 failed, 1 skipped");
+    }
+
+    #[test]
+    fn reasons_count_as_skipped() {
+        let read = summary(
+            "running 2 tests\ntest a ... skipped: a: no fentry on this kernel\nok\ntest b ... ok\n\
+             test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.10s\n",
+        );
+        assert_eq!(
+            read.tally(),
+            Tally {
+                passed: 1,
+                failed: 0,
+                skipped: 1
+            }
+        );
+    }
+
+    #[test]
+    fn binary_that_died_is_a_failure() {
+        let read = summary("running 2 tests\ntest a ... ok\n");
+        assert_eq!(
+            read.tally(),
+            Tally {
+                passed: 0,
+                failed: 1,
+                skipped: 0
+            }
+        );
+    }
+
+    #[test]
+    fn other_lines_say_nothing() {
+        let read = summary("running late\ntest result: unknown\nrunning x tests\n");
+        assert_eq!(read.tally(), Tally::default());
+    }
+}
