@@ -1,0 +1,115 @@
+//! However it ends, no BPF program, map, link or pin of it stays in the kernel.
+
+use std::{
+    collections::BTreeSet,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+
+use crate::{
+    binary::{self, Running},
+    bpf_objects::{self, Object},
+    corpus::PlannedFile,
+    filesystems::{Filesystem, Kind},
+    harness::{Engine, Outcome, bpf_only, in_guest, patience},
+    live_top::LiveTop,
+    scratch::Scratch,
+};
+
+bpf_only!(killed_while_starting, killed_while_running, ended_by_itself);
+
+/// Objects that were not there before and that nobody holds: another program's are held.
+fn left_over(before: &BTreeSet<Object>) -> BTreeSet<Object> {
+    let held = bpf_objects::held_by_anyone();
+    let new = bpf_objects::loaded()
+        .into_iter()
+        .filter(|object| !before.contains(object));
+    new.filter(|object| !held.contains(object)).collect()
+}
+
+/// The kernel frees objects a moment after the last descriptor is closed.
+#[track_caller]
+fn assert_nothing_left(before: &BTreeSet<Object>, when: &str) {
+    let start = Instant::now();
+    loop {
+        let left = left_over(before);
+        if left.is_empty() {
+            return;
+        }
+        assert!(
+            start.elapsed() < patience(),
+            "{when}, these are left: {left:?}"
+        );
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn killed_while_starting(engine: Engine) {
+    let scratch = Scratch::new();
+    let directory = scratch.directory("empty");
+    let pins = bpf_objects::pins();
+    // An emulated guest needs about twenty times as long for the same steps.
+    let scale = if in_guest() { 20 } else { 1 };
+    let mut held_something = 0;
+    for wait in [3, 10, 25, 50, 90, 150, 250] {
+        let before = bpf_objects::loaded();
+        let top = LiveTop::launch(engine, &directory, &[]);
+        thread::sleep(Duration::from_millis(wait * scale));
+        let held = bpf_objects::held_by(&top.id().to_string());
+        held_something += usize::from(!held.is_empty());
+        top.kill();
+        assert_nothing_left(
+            &before,
+            &format!("killed {} ms after its start", wait * scale),
+        );
+    }
+    assert!(
+        held_something > 0,
+        "no kill came after the first program was loaded"
+    );
+    assert_eq!(bpf_objects::pins(), pins, "pins");
+}
+
+fn killed_while_running(engine: Engine) -> Outcome {
+    let scratch = Scratch::new();
+    let plan = [PlannedFile::counting("file", 1, 100)];
+    let filesystem = Filesystem::with_files(Kind::Ext4, &scratch, "files", &plan)?;
+    let pins = bpf_objects::pins();
+    let before = bpf_objects::loaded();
+    let top = LiveTop::start(engine, filesystem.root(), &[]);
+    let held = bpf_objects::held_by(&top.id().to_string());
+    let kinds: BTreeSet<_> = held.iter().map(|(kind, _)| *kind).collect();
+    assert!(
+        kinds.contains("prog") && kinds.contains("map"),
+        "it holds {held:?}"
+    );
+    assert!(
+        held.is_subset(&bpf_objects::loaded()),
+        "the two ways of looking agree"
+    );
+    top.kill();
+    assert_nothing_left(&before, "killed while running");
+    assert!(
+        held.is_disjoint(&bpf_objects::loaded()),
+        "what it held is gone"
+    );
+    assert_eq!(bpf_objects::pins(), pins, "pins");
+    Ok(())
+}
+
+fn ended_by_itself(engine: Engine) {
+    let scratch = Scratch::new();
+    let (before, pins) = (bpf_objects::loaded(), bpf_objects::pins());
+    binary::scan(engine, &scratch.directory("empty"));
+    assert_nothing_left(&before, "after a scan");
+    let running = Running::start(binary::scan_command(engine, &scratch.path()));
+    running.signal(Signal::TERM);
+    drop(running.finish());
+    assert_nothing_left(&before, "terminated");
+    let top = LiveTop::start(engine, &scratch.path(), &[]);
+    top.interrupt();
+    assert_nothing_left(&before, "interrupted");
+    assert_eq!(bpf_objects::pins(), pins, "pins");
+}

@@ -1,0 +1,276 @@
+//! Whatever happens to the page cache while `top` runs, afterwards it shows what a fresh
+//! scan shows, and what follows from the plan.
+
+use std::{fs, path::Path, thread, time::Duration};
+
+use crate::{
+    calm,
+    corpus::{self, PAGE, Page, PlannedFile},
+    expectation::{Expected, Observed},
+    filesystems::{Filesystem, Kind},
+    harness::{Engine, OrFail, Outcome, Skip, bpf_only},
+    live_top::LiveTop,
+    memcg::Memcg,
+    residency,
+    scratch::Scratch,
+};
+
+bpf_only!(
+    writing_and_reading_again,
+    truncating_and_deleting,
+    storing_through_a_mapping,
+    dropping_all_caches,
+    unmounting,
+    reclaim_of_a_memcg,
+    compaction,
+    everything_on_xfs,
+    everything_on_btrfs
+);
+
+/// A filesystem, the plan of its files as they are now, and a `top` that watches.
+struct Stage {
+    top: LiveTop,
+    filesystem: Filesystem,
+    plan: Vec<PlannedFile>,
+    engine: Engine,
+}
+
+impl Stage {
+    fn new(kind: Kind, scratch: &Scratch, engine: Engine) -> Result<Self, Skip> {
+        let plan = vec![
+            PlannedFile::counting("first", 1, 300),
+            PlannedFile::counting("second", 1, 300),
+            PlannedFile::counting("third", 200, 300),
+        ];
+        let filesystem = Filesystem::with_files(kind, scratch, "files", &plan)?;
+        let top = LiveTop::start(engine, filesystem.root(), &[]);
+        let stage = Self {
+            top,
+            filesystem,
+            plan,
+            engine,
+        };
+        stage.settle("at the start, all of it cached before");
+        Ok(stage)
+    }
+
+    fn root(&self) -> &Path {
+        self.filesystem.root()
+    }
+
+    fn open(&self, place: usize) -> fs::File {
+        let path = self.root().join(&self.plan[place].names[0]);
+        let file = fs::OpenOptions::new().read(true).write(true).open(path);
+        file.or_fail("opening a planned file")
+    }
+
+    /// Syncs, then compares: a fresh scan and the live numbers with the plan.
+    fn settle(&self, when: &str) -> Expected {
+        corpus::sync(self.root());
+        let observe = || Expected::of(&Observed::all(&self.plan, self.root()));
+        calm::scan_agrees(self.engine, self.root(), || (), observe, |_| true);
+        let report = self.top.assert_settles_at(observe);
+        assert_eq!(report.number("/coverage/events_lost"), 0, "{when}");
+        observe()
+    }
+
+    fn write_and_read_again(&mut self) {
+        let new = PlannedFile::counting("new", 250, 120).cut(119 * PAGE + 1);
+        new.write(self.root());
+        new.read(self.root());
+        self.plan.push(new);
+        // In place: other contents, some of them duplicates of what is there.
+        let file = self.open(0);
+        for page in 10..60 {
+            self.plan[0].pages[page] = Page::Content(400 + page as u64);
+            self.plan[0].write_page(&file, page);
+        }
+        for page in 100..110 {
+            self.plan[0].pages[page] = Page::Zero;
+            self.plan[0].write_page(&file, page);
+        }
+        pause();
+        corpus::read_all(&self.plan, self.root());
+    }
+
+    fn truncate_and_delete(&mut self) {
+        let size = 150 * PAGE + 77;
+        self.open(1).set_len(size as u64).or_fail("truncating");
+        self.plan[1].truncate(size);
+        pause();
+        let deleted = self.plan.remove(2);
+        fs::remove_file(self.root().join(&deleted.names[0])).or_fail("deleting");
+    }
+
+    fn store_through_a_mapping(&mut self) {
+        let file = self.open(0);
+        // SAFETY: nobody shortens the file while it is mapped here.
+        let mut map = unsafe { memmap2::MmapMut::map_mut(&file) }.or_fail("mapping a file");
+        for page in 200..220 {
+            self.plan[0].pages[page] = Page::Content(9000);
+            map[page * PAGE..][..PAGE].copy_from_slice(&self.plan[0].page_bytes(page));
+        }
+        pause();
+        // Once more after a frame has seen the first bytes, so that only the write
+        // notification of a page that is clean again can tell.
+        map.flush().or_fail("writing a mapping back");
+        pause();
+        for page in 205..210 {
+            self.plan[0].pages[page] = Page::Content(9001 + page as u64);
+            map[page * PAGE..][..PAGE].copy_from_slice(&self.plan[0].page_bytes(page));
+        }
+        map.flush().or_fail("writing a mapping back");
+    }
+
+    fn drop_caches_and_read_some(&mut self) {
+        corpus::sync(self.root());
+        residency::drop_all_caches();
+        pause();
+        self.plan[0].read(self.root());
+    }
+
+    fn reclaim(&mut self) -> Outcome {
+        let group = Memcg::new("sharestat-truth")?;
+        corpus::sync(self.root());
+        let place = self.plan.len() - 1;
+        residency::forget(&self.root().join(&self.plan[place].names[0]));
+        group.charge(|| self.plan[place].read(self.root()));
+        pause();
+        group.reclaim();
+        let left = residency::cached_pages(&self.root().join(&self.plan[place].names[0]));
+        let absent = left.iter().filter(|&&is| !is).count();
+        assert!(
+            absent > 0,
+            "the group's reclaim took no page: the stage is not set"
+        );
+        Ok(())
+    }
+}
+
+/// Longer than one frame of `top`, so that what follows meets hashed pages.
+fn pause() {
+    thread::sleep(Duration::from_millis(700));
+}
+
+fn compact() -> Outcome {
+    fs::write("/proc/sys/vm/compact_memory", "1")
+        .map_err(|error| Skip(format!("this kernel does not compact memory: {error}")))
+}
+
+fn writing_and_reading_again(engine: Engine) -> Outcome {
+    let scratch = Scratch::new();
+    let mut stage = Stage::new(Kind::Ext4, &scratch, engine)?;
+    stage.write_and_read_again();
+    let expected = stage.settle("after writing and reading again");
+    assert!(
+        expected.zero >= 10 && expected.resident >= 1020,
+        "{expected:?}"
+    );
+    stage.top.interrupt();
+    Ok(())
+}
+
+fn truncating_and_deleting(engine: Engine) -> Outcome {
+    let scratch = Scratch::new();
+    let mut stage = Stage::new(Kind::Ext4, &scratch, engine)?;
+    stage.truncate_and_delete();
+    let expected = stage.settle("after truncating and deleting");
+    assert_eq!(
+        (expected.resident, expected.duplicate),
+        (451, 150),
+        "the plan"
+    );
+    stage.top.interrupt();
+    Ok(())
+}
+
+fn storing_through_a_mapping(engine: Engine) -> Outcome {
+    let scratch = Scratch::new();
+    let mut stage = Stage::new(Kind::Ext4, &scratch, engine)?;
+    stage.store_through_a_mapping();
+    stage.settle("after stores through a mapping");
+    stage.top.interrupt();
+    Ok(())
+}
+
+fn dropping_all_caches(engine: Engine) -> Outcome {
+    let scratch = Scratch::new();
+    let mut stage = Stage::new(Kind::Ext4, &scratch, engine)?;
+    stage.drop_caches_and_read_some();
+    let expected = stage.settle("after dropping caches");
+    assert_eq!(
+        (expected.resident, expected.duplicate),
+        (300, 0),
+        "the plan"
+    );
+    stage.top.interrupt();
+    Ok(())
+}
+
+/// A filesystem below the watched directory goes away as a whole.
+fn unmounting(engine: Engine) -> Outcome {
+    let scratch = Scratch::new();
+    let mut stage = Stage::new(Kind::Ext4, &scratch, engine)?;
+    drop(stage.top);
+    let inner = [PlannedFile::counting("inner", 1, 200)];
+    let nested = Filesystem::with_files(Kind::Xfs, &scratch, "files/nested", &inner)?;
+    stage.top = LiveTop::start(engine, stage.filesystem.root(), &[]);
+    let observe = || {
+        let mut both = Observed::all(&stage.plan, stage.filesystem.root());
+        both.extend(Observed::all(&inner, nested.root()));
+        Expected::of(&both)
+    };
+    assert_eq!(observe().resident, 1100, "the plan");
+    stage.top.assert_settles_at(observe);
+    nested.unmount();
+    let expected = stage.settle("after unmounting");
+    assert_eq!(expected.resident, 900, "the plan");
+    stage.top.interrupt();
+    Ok(())
+}
+
+fn reclaim_of_a_memcg(engine: Engine) -> Outcome {
+    let scratch = Scratch::new();
+    let mut stage = Stage::new(Kind::Ext4, &scratch, engine)?;
+    stage.reclaim()?;
+    stage.settle("after reclaim of a memcg");
+    stage.top.interrupt();
+    Ok(())
+}
+
+fn compaction(engine: Engine) -> Outcome {
+    let scratch = Scratch::new();
+    let stage = Stage::new(Kind::Ext4, &scratch, engine)?;
+    compact()?;
+    let expected = stage.settle("after compaction");
+    assert_eq!(
+        expected.resident, 900,
+        "compaction moves pages and loses none"
+    );
+    stage.top.interrupt();
+    Ok(())
+}
+
+fn everything_on_xfs(engine: Engine) -> Outcome {
+    everything(Kind::Xfs, engine)
+}
+
+fn everything_on_btrfs(engine: Engine) -> Outcome {
+    everything(Kind::Btrfs, engine)
+}
+
+fn everything(kind: Kind, engine: Engine) -> Outcome {
+    let scratch = Scratch::new();
+    let mut stage = Stage::new(kind, &scratch, engine)?;
+    stage.write_and_read_again();
+    stage.store_through_a_mapping();
+    stage.truncate_and_delete();
+    stage.settle("after writing, storing, truncating and deleting");
+    stage.reclaim()?;
+    compact()?;
+    stage.settle("after reclaim and compaction");
+    stage.drop_caches_and_read_some();
+    stage.settle("after dropping caches");
+    stage.top.interrupt();
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! One module per claim that the instrument makes.
+
+mod bad_input;
+mod coverage;
+mod interruption;
+mod leaves_nothing_behind;
+mod live;
+mod lost_events;
+mod overlay;
+mod scan_changes_nothing;
+mod scan_equals_plan;
+mod subvolumes;
+mod whole_host;

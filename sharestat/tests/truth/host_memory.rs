@@ -1,0 +1,35 @@
+//! What the kernel says of the whole machine's page cache.
+
+use std::{collections::HashMap, fs};
+
+use crate::harness::OrFail;
+
+/// `/proc/meminfo`, bytes by name.
+pub(crate) struct MemInfo(HashMap<String, u64>);
+
+impl MemInfo {
+    /// Now, with the counts that CPUs keep to themselves folded in first.
+    pub(crate) fn read() -> Self {
+        // vm.stat_refresh: without it a count can be off by some hundred pages per CPU.
+        // Kernels without it only make the comparison coarser.
+        let _ = fs::read("/proc/sys/vm/stat_refresh");
+        let text = fs::read_to_string("/proc/meminfo").or_fail("reading '/proc/meminfo'");
+        let lines = text.lines().filter_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            let kib: u64 = value.trim().trim_end_matches(" kB").parse().ok()?;
+            Some((name.to_owned(), kib * 1024))
+        });
+        Self(lines.collect())
+    }
+
+    /// Bytes of one line.
+    pub(crate) fn bytes(&self, name: &str) -> u64 {
+        let value = self.0.get(name).copied();
+        value.unwrap_or_else(|| panic!("'/proc/meminfo' has no '{name}'"))
+    }
+
+    /// Everything in the page cache: `Cached` leaves out block devices (`Buffers`).
+    pub(crate) fn page_cache(&self) -> u64 {
+        self.bytes("Cached") + self.bytes("Buffers")
+    }
+}
