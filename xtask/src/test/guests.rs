@@ -78,6 +78,7 @@ pub(super) fn run(plan: &Plan<'_>, series: &[Series]) -> Result<Tally> {
             .flat_map(|worker| worker.join().unwrap_or_default())
             .collect()
     });
+    reports.sort_by_key(|report| report.kernel.series);
     let mut tally = Tally {
         failed: (series.len() - reports.len()) as u64,
         ..Tally::default()
