@@ -19,6 +19,12 @@ pub mod event_kind {
     pub const HASHED: u8 = 4;
 }
 
+/// Bits of [`Event::flags`].
+pub mod event_flags {
+    /// The inode is on tmpfs: its pages have no clean state.
+    pub const TMPFS: u8 = 1;
+}
+
 /// Why pages left the page cache.
 pub mod removal_cause {
     /// Neither the task nor a hook says why.
@@ -39,8 +45,8 @@ pub struct Event {
     pub cause: u8,
     /// Folio order of the run's folios (0 = 4 KiB).
     pub order: u8,
-    /// CPU that recorded the run, modulo 256 (diagnosis only).
-    pub cpu: u8,
+    /// Bits of [`event_flags`].
+    pub flags: u8,
     /// Pages in the run.
     pub pages: u32,
     /// Page index of the first page.
@@ -269,6 +275,12 @@ pub struct Calibration {
     pub folio: u64,
     /// Out: address of the inode.
     pub inode: u64,
+    /// Out: its `i_ino`.
+    pub ino: u64,
+    /// Out: its `s_dev`, kernel encoding.
+    pub dev: u32,
+    /// Out: its `i_generation`.
+    pub generation: u32,
     /// Out: base of the direct map, 0 when not found.
     pub direct_map: u64,
     /// Out: candidates tried.
@@ -311,6 +323,6 @@ const _: () = {
     assert!(size_of::<FrameRecord>() == 64);
     assert!(size_of::<FrameBatch>() == 16 + 64 * FRAME_BATCH);
     assert!(size_of::<Identity>() == 72 + 64 + PATH_BYTES);
-    assert!(size_of::<Calibration>() == 112);
+    assert!(size_of::<Calibration>() == 128);
     assert!(size_of::<MemcgIdentity>() == 16);
 };

@@ -4,4 +4,13 @@
 //! Data flows one way: `kernel` or `engine_user` fill the [`model`], `identity` names
 //! inodes, `report` and `tui` show the result, `cli` holds it together.
 
+pub mod cli;
+pub mod engine_user;
+pub mod identity;
+pub mod kernel;
 pub mod model;
+pub mod progress;
+pub mod query;
+pub mod report;
+pub mod seed;
+pub mod tui;

@@ -1,2 +1,5 @@
 //! The `sharestat` command.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    sharestat::cli::run(std::env::args_os())
+}

@@ -17,13 +17,13 @@ impl Dev {
         Self((major << 20) | (minor & 0xf_ffff))
     }
 
-    /// Major number (`MAJOR`, include/linux/kdev_t.h).
+    /// Major number (`MAJOR`, `include/linux/kdev_t.h`).
     #[must_use]
     pub const fn major(self) -> u32 {
         self.0 >> 20
     }
 
-    /// Minor number (`MINOR`, include/linux/kdev_t.h).
+    /// Minor number (`MINOR`, `include/linux/kdev_t.h`).
     #[must_use]
     pub const fn minor(self) -> u32 {
         self.0 & 0xf_ffff

@@ -44,3 +44,38 @@ pub enum Observation {
     /// Not in the page cache (any more).
     Absent,
 }
+
+/// What the index knows about one resident page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageState {
+    /// Wants to be hashed.
+    Pending,
+    /// Handed to a worker; what it finds is taken only while the page stays so.
+    InFlight,
+    /// Content known.
+    Hashed(ContentHash),
+    /// Resident, without a hash, for this reason.
+    Skipped(SkipReason),
+}
+
+impl PageState {
+    /// Why the page has no hash; `None` when it has one. A page that waits for its
+    /// turn is one that the budget has not reached yet.
+    #[must_use]
+    pub const fn skip_reason(self) -> Option<SkipReason> {
+        match self {
+            Self::Pending | Self::InFlight => Some(SkipReason::Budget),
+            Self::Hashed(_) => None,
+            Self::Skipped(reason) => Some(reason),
+        }
+    }
+
+    /// The content, when it is known.
+    #[must_use]
+    pub const fn content(self) -> Option<ContentHash> {
+        match self {
+            Self::Hashed(content) => Some(content),
+            Self::Pending | Self::InFlight | Self::Skipped(_) => None,
+        }
+    }
+}

@@ -36,6 +36,16 @@ impl Bytes {
     pub const fn of_pages(pages: u64) -> Self {
         Self(pages * PAGE_SIZE)
     }
+
+    /// As a floating-point number, for shares and ratios.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "exact below 8 PiB, which no page cache reaches"
+    )]
+    pub const fn to_f64(self) -> f64 {
+        self.0 as f64
+    }
 }
 
 impl ops::Add for Bytes {

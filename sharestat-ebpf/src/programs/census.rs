@@ -1,0 +1,187 @@
+//! Walks page frames and reports every page-cache folio among them, without touching
+//! a reference, a flag or a list.
+//!
+//! Run as test run with the arguments (worker, first frame, number of frames, multiple
+//! of 64); results in `FRAME_WORK[worker]`.
+
+use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
+    macros::{map, raw_tracepoint},
+    maps::Array,
+    programs::RawTracePointContext,
+};
+use core::ffi::c_void;
+use sharestat_ebpf::{
+    counters::Counter,
+    records::{FRAME_BATCH, FrameBatch, FrameRecord, frame_flags},
+};
+
+use super::{
+    access,
+    contents::{Page, repeat},
+    counters::count,
+    folio::{Folio, structure_of},
+    globals::layout,
+    inode::Inode,
+};
+
+#[map]
+static FRAME_WORK: Array<FrameBatch> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// 64 page structures of 64 bytes each.
+#[map]
+static FRAME_SCRATCH: Array<Page> = Array::with_max_entries(1, 0);
+
+/// Page structures per copy.
+const BLOCK: u64 = 64;
+
+#[repr(C)]
+struct Walk {
+    worker: u64,
+    first: u64,
+    frame: u64,
+    records: u64,
+    holes: u64,
+    rejected: u64,
+    walked: u64,
+    batch: *mut FrameBatch,
+    scratch: *mut Page,
+}
+
+/// `mapping` and first word of a page structure in the scratch copy.
+#[inline(always)]
+fn glance(scratch: &Page, position: usize, offset: u64) -> u64 {
+    scratch.words[(position * 8 + (offset >> 3) as usize) & 511]
+}
+
+#[inline(always)]
+fn record(folio: &Folio, address: u64, inode: &Inode, order: u32) -> FrameRecord {
+    let mut flags = 0;
+    if folio.has(layout!(flag_uptodate)) {
+        flags |= frame_flags::UPTODATE
+    }
+    if folio.has(layout!(flag_dirty)) {
+        flags |= frame_flags::DIRTY
+    }
+    if folio.has(layout!(flag_writeback)) {
+        flags |= frame_flags::WRITEBACK
+    }
+    if folio.has(layout!(flag_locked)) {
+        flags |= frame_flags::LOCKED
+    }
+    if inode.is_tmpfs() {
+        flags |= frame_flags::SWAPBACKED
+    }
+    if folio.has(layout!(flag_active)) {
+        flags |= frame_flags::ACTIVE
+    }
+    if folio.is_mapped() {
+        flags |= frame_flags::MAPPED
+    }
+    FrameRecord {
+        inode: inode.address,
+        ino: inode.ino,
+        index: folio.index(),
+        folio: address,
+        memcg: folio.memcg(),
+        dev: inode.dev,
+        generation: inode.generation,
+        subvolume: inode.subvolume(),
+        flags,
+        order: order as u8,
+        reserved: [0; 5],
+    }
+}
+
+#[inline(never)]
+unsafe extern "C" fn look(position: u64, walk: *mut Walk) -> i64 {
+    // SAFETY: `repeat` hands over the context of `next_block`.
+    let walk = unsafe { &mut *walk };
+    // SAFETY: the scratch of this worker.
+    let scratch = unsafe { &*walk.scratch };
+    let position = position as usize & (BLOCK as usize - 1);
+    let mapping = glance(scratch, position, layout!(folio_mapping));
+    // Most frames end here: free, anonymous, slab. The low bit of the second word
+    // marks a tail page (compound_head; compound_info from 7.2 on).
+    if mapping & 3 != 0 || !access::is_kernel(mapping) || glance(scratch, position, 8) & 1 != 0 {
+        return 0;
+    }
+    let address = structure_of(walk.frame + position as u64);
+    let Some(folio) = Folio::read(address) else {
+        return 0;
+    };
+    let Some(mapping) = folio.mapping() else {
+        return 0;
+    };
+    if folio.references() == 0 || folio.is_typed() || folio.is_swap_cache() {
+        return 0;
+    }
+    let Some(inode) = Inode::of_mapping(mapping) else {
+        walk.rejected += 1;
+        return 0;
+    };
+    if inode.is_hugetlb() || inode.is_dax() {
+        return 0;
+    }
+    let order = folio.order(address);
+    let slot = walk.records as usize & (FRAME_BATCH - 1);
+    // SAFETY: a map value of this worker; the position is masked, and `next_block`
+    // stops before the batch can overflow.
+    unsafe { (*walk.batch).frames[slot] = record(&folio, address, &inode, order) };
+    walk.records += 1;
+    0
+}
+
+#[inline(never)]
+unsafe extern "C" fn next_block(number: u64, walk: *mut Walk) -> i64 {
+    // SAFETY: `repeat` hands over the context of `walk_frames`.
+    let walk = unsafe { &mut *walk };
+    if walk.records + BLOCK > FRAME_BATCH as u64 {
+        return 1;
+    }
+    walk.frame = walk.first + number * BLOCK;
+    walk.walked += BLOCK;
+    let from = structure_of(walk.frame);
+    // SAFETY: the scratch page of this worker.
+    if unsafe { access::copy(walk.scratch.cast::<c_void>(), 4096, from) } {
+        repeat(BLOCK as u32, look, walk);
+    } else {
+        walk.holes += 1;
+    }
+    0
+}
+
+/// Arguments: worker, first frame, number of frames.
+#[raw_tracepoint(tracepoint = "sys_enter")]
+pub(crate) fn walk_frames(ctx: RawTracePointContext) -> i32 {
+    let worker: u64 = ctx.arg(0);
+    let first: u64 = ctx.arg(1);
+    let frames: u64 = ctx.arg(2);
+    let (Some(batch), Some(scratch)) = (
+        FRAME_WORK.get_ptr_mut(worker as u32),
+        FRAME_SCRATCH.get_ptr_mut(worker as u32),
+    ) else {
+        return 0;
+    };
+    let mut walk = Walk {
+        worker,
+        first,
+        frame: first,
+        records: 0,
+        holes: 0,
+        rejected: 0,
+        walked: 0,
+        batch,
+        scratch,
+    };
+    repeat((frames / BLOCK) as u32, next_block, &mut walk);
+    count(Counter::FramesWalked, walk.walked);
+    count(Counter::FrameHoles, walk.holes);
+    count(Counter::FrameInodeRejected, walk.rejected);
+    // SAFETY: a map value of this worker.
+    unsafe {
+        (*batch).records = walk.records;
+        (*batch).next_frame = first + walk.walked;
+    }
+    0
+}

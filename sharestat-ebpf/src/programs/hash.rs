@@ -1,0 +1,268 @@
+//! Hashes pages on request: verify, copy, hash, verify.
+//!
+//! In: requests in `HASH_WORK[worker]`; out: one hash and status per page. Run as test
+//! run with the arguments (worker, number of requests).
+
+use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
+    macros::{map, raw_tracepoint},
+    maps::Array,
+    programs::RawTracePointContext,
+};
+use sharestat_ebpf::{
+    counters::Counter,
+    records::{HASH_BATCH_PAGES, HashBatch, HashRequest, page_status},
+};
+
+use super::{
+    access,
+    contents::{self, Page, repeat},
+    counters::count,
+    folio::{Folio, frame_of},
+    frame_state,
+    globals::layout,
+    inode::Inode,
+    page_tree,
+};
+
+/// User space sets the number of workers.
+#[map]
+static HASH_WORK: Array<HashBatch> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+#[map]
+static HASH_SCRATCH: Array<Page> = Array::with_max_entries(1, 0);
+
+/// The inode that the current requests speak of, and the current run.
+#[repr(C)]
+struct Work {
+    worker: u64,
+    /// Address of the inode verified last in this test run; under the RCU read lock of
+    /// the test run it stays what it is.
+    verified: u64,
+    ino: u64,
+    size: u64,
+    generation: u32,
+    /// Status that all pages of the inode share, `HASHED` when there is none.
+    refused: u8,
+    tmpfs: bool,
+    reserved: [u8; 2],
+    index: u64,
+    folio: u64,
+    first_result: u64,
+}
+
+const MASK: usize = HASH_BATCH_PAGES - 1;
+
+#[inline(always)]
+fn refusal(inode: &Inode) -> u8 {
+    let mapping = inode.mapping();
+    if access::read(mapping + layout!(mapping_host)) != Some(inode.address) {
+        return page_status::ABSENT;
+    }
+    let flags = access::read::<u64>(mapping + layout!(mapping_flags)).unwrap_or(u64::MAX);
+    if flags & layout!(mapping_inaccessible) != 0 {
+        return page_status::UNREADABLE;
+    }
+    if inode.is_tmpfs() {
+        let writers = access::read::<i32>(mapping + layout!(mapping_writable)).unwrap_or(1);
+        if writers > 0 {
+            return page_status::DIRTY;
+        }
+    }
+    page_status::HASHED
+}
+
+#[inline(always)]
+fn verify_inode(work: &mut Work, request: &HashRequest) {
+    if work.verified == request.inode
+        && work.ino == request.ino
+        && work.generation == request.generation
+    {
+        return;
+    }
+    work.verified = request.inode;
+    work.ino = request.ino;
+    work.generation = request.generation;
+    work.refused = page_status::ABSENT;
+    let Some(inode) = Inode::read(request.inode) else {
+        count(Counter::HashInodeGone, 1);
+        return;
+    };
+    if inode.ino != request.ino
+        || inode.dev != request.dev
+        || inode.generation != request.generation
+    {
+        count(Counter::HashInodeGone, 1);
+        return;
+    }
+    work.refused = refusal(&inode);
+    work.tmpfs = inode.is_tmpfs();
+    work.size = inode.size();
+}
+
+#[inline(never)]
+unsafe extern "C" fn take_request(number: u64, work: *mut Work) -> i64 {
+    // SAFETY: `repeat` hands over the context of `hash_pages`.
+    let work = unsafe { &mut *work };
+    let Some(batch) = HASH_WORK.get_ptr_mut(work.worker as u32) else {
+        return 1;
+    };
+    // SAFETY: a map value of this worker; the position is masked.
+    let request = unsafe { (*batch).requests[number as usize & MASK] };
+    verify_inode(work, &request);
+    work.index = request.index;
+    work.folio = request.folio;
+    work.first_result = u64::from(request.first_result);
+    let pages = request.pages;
+    let pages = if pages > HASH_BATCH_PAGES as u32 {
+        HASH_BATCH_PAGES as u32
+    } else {
+        pages
+    };
+    repeat(pages, take_page, work);
+    0
+}
+
+/// Whether `folio` holds `index` of `mapping`.
+#[inline(always)]
+fn holds(folio: &Folio, address: u64, mapping: u64, index: u64) -> bool {
+    let first = folio.index();
+    folio.mapping() == Some(mapping)
+        && index >= first
+        && index - first < 1 << (folio.order(address) & 15)
+        && folio.references() != 0
+}
+
+/// Why the page cannot be hashed now, `HASHED` when it can.
+#[inline(always)]
+fn obstacle(folio: &Folio, address: u64, tmpfs: bool) -> u8 {
+    if folio.has(layout!(flag_hwpoison)) {
+        return page_status::UNREADABLE;
+    }
+    if !folio.has(layout!(flag_uptodate)) {
+        return page_status::NOT_UPTODATE;
+    }
+    if !tmpfs {
+        if folio.has(layout!(flag_dirty)) {
+            return page_status::DIRTY;
+        }
+        if folio.has(layout!(flag_writeback)) {
+            return page_status::WRITEBACK;
+        }
+    }
+    if folio.has(layout!(flag_locked)) {
+        return page_status::RACED;
+    }
+    if folio.is_pinned(address) {
+        return page_status::UNREADABLE;
+    }
+    page_status::HASHED
+}
+
+#[inline(always)]
+fn hash_one(work: &mut Work, index: u64) -> (u8, u64) {
+    if work.refused != page_status::HASHED {
+        return (work.refused, 0);
+    }
+    let mapping = work.verified + layout!(inode_data);
+    let mut address = work.folio;
+    let mut folio = None;
+    if address != 0 {
+        folio = Folio::read(address).filter(|folio| holds(folio, address, mapping, index));
+    }
+    if folio.is_none() {
+        address = page_tree::find(mapping, index);
+        if address == 0 {
+            return (page_status::ABSENT, 0);
+        }
+        folio = Folio::read(address);
+        // The pages that follow are probably in the same folio.
+        work.folio = address;
+    }
+    let Some(folio) = folio else {
+        return (page_status::RACED, 0);
+    };
+    if !holds(&folio, address, mapping, index) {
+        return (page_status::RACED, 0);
+    }
+    let obstacle = obstacle(&folio, address, work.tmpfs);
+    if obstacle != page_status::HASHED {
+        return (obstacle, 0);
+    }
+    let frame = frame_of(address) + (index - folio.index());
+    let Some(page) = HASH_SCRATCH.get_ptr_mut(work.worker as u32) else {
+        return (page_status::RACED, 0);
+    };
+    // SAFETY: the scratch page belongs to this worker.
+    if !unsafe { contents::load(page, frame, index, work.size) } {
+        count(Counter::CopyFaulted, 1);
+        return (page_status::UNREADABLE, 0);
+    }
+    let hash = contents::hash_of_page(page);
+    // Marked before the second look: whoever dirties the page after that look clears
+    // the mark himself.
+    frame_state::set_hashed(frame);
+    let unchanged = Folio::read(address).is_some_and(|after| {
+        holds(&after, address, mapping, index) && obstacle_after(&after, work.tmpfs)
+    });
+    if !unchanged {
+        frame_state::forget(frame, 0);
+        count(Counter::PagesRaced, 1);
+        return (page_status::RACED, 0);
+    }
+    count(Counter::PagesHashed, 1);
+    (page_status::HASHED, hash)
+}
+
+#[inline(always)]
+fn obstacle_after(folio: &Folio, tmpfs: bool) -> bool {
+    let changing = if tmpfs {
+        0
+    } else {
+        layout!(flag_dirty) | layout!(flag_writeback)
+    };
+    folio.has(layout!(flag_uptodate)) && !folio.has(changing | layout!(flag_locked))
+}
+
+#[inline(never)]
+unsafe extern "C" fn take_page(number: u64, work: *mut Work) -> i64 {
+    // SAFETY: `repeat` hands over the context of `take_request`.
+    let work = unsafe { &mut *work };
+    let index = work.index + number;
+    let (status, hash) = hash_one(work, index);
+    if let Some(batch) = HASH_WORK.get_ptr_mut(work.worker as u32) {
+        let result = (work.first_result + number) as usize & MASK;
+        // SAFETY: a map value of this worker; the position is masked.
+        unsafe {
+            (*batch).hashes[result] = hash;
+            (*batch).status[result] = status;
+        }
+    }
+    0
+}
+
+/// Arguments: worker, number of requests.
+#[raw_tracepoint(tracepoint = "sys_enter")]
+pub(crate) fn hash_pages(ctx: RawTracePointContext) -> i32 {
+    let mut work = Work {
+        worker: ctx.arg(0),
+        verified: 0,
+        ino: 0,
+        size: 0,
+        generation: 0,
+        refused: page_status::ABSENT,
+        tmpfs: false,
+        reserved: [0; 2],
+        index: 0,
+        folio: 0,
+        first_result: 0,
+    };
+    let requests: u64 = ctx.arg(1);
+    let requests = if requests > HASH_BATCH_PAGES as u64 {
+        HASH_BATCH_PAGES as u64
+    } else {
+        requests
+    };
+    repeat(requests as u32, take_request, &mut work);
+    0
+}

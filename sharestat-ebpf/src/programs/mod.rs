@@ -1,0 +1,19 @@
+//! The BPF programs and their shared parts.
+
+mod access;
+mod arch;
+mod cache_events;
+mod calibrate;
+mod census;
+mod contents;
+mod counters;
+mod folio;
+mod frame_state;
+mod globals;
+mod hash;
+mod identity;
+mod inode;
+mod page_tree;
+mod reclaim;
+mod removal;
+mod runs;

@@ -1,0 +1,226 @@
+//! The arguments of every command, with the help that teaches them.
+#![expect(
+    clippy::doc_markdown,
+    reason = "these comments are printed as they are"
+)]
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use super::{color::Color, exit::EXIT_CODES, top::args::TopArgs};
+
+const EXAMPLES: &str = "\
+Examples:
+  sudo sharestat top                     the screen to keep open
+  sharestat scan                         the whole machine, as tables
+  sharestat scan --path /var/lib         only files below a directory
+  sharestat scan --engine user           without BPF
+  sharestat scan -o before.json          write a report
+  sharestat completions bash             completions for bash";
+
+/// Measures how much page cache holds the same bytes twice, and what sharing would save.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sharestat",
+    version,
+    about,
+    long_about = "Measures how much of the page cache holds bytes that are cached a second time \
+        elsewhere, whose they are, and what each way of sharing them would save.\n\n\
+        Data goes to stdout, words go to stderr. Every result states how much of the page cache \
+        it covers.",
+    after_help = EXAMPLES,
+    after_long_help = examples_and_exit_codes(),
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What every command understands.
+    #[command(flatten)]
+    pub common: Common,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Common options")]
+pub struct Common {
+    /// When to use colour.
+    ///
+    /// NO_COLOR and CLICOLOR_FORCE are respected under 'auto'.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    /// Say nothing on stderr but errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more on stderr.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Measure once, and say what is duplicate.
+    Scan(ScanArgs),
+    /// Watch live, on a screen or in a pipe.
+    Top(TopArgs),
+    /// Print completions for a shell.
+    Completions(CompletionsArgs),
+    /// Print the manual page in roff.
+    Man,
+}
+
+/// Which engine measures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum EngineChoice {
+    /// In the kernel, with BPF: the whole page cache, with or without a path.
+    #[default]
+    Bpf,
+    /// From user space, with mincore and mmap: files that have a path here.
+    User,
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Tables for people.
+    Text,
+    /// One document, schema 'sharestat.report/v1'.
+    Json,
+    /// One JSON object per line, for streaming tools.
+    Ndjson,
+    /// The files, one row each, with a heading.
+    Csv,
+}
+
+const SCAN_HELP: &str = "\
+Examples:
+  sharestat scan                         the whole machine, as tables
+  sharestat scan --path /var/lib/docker  only files below a directory
+  sharestat scan --path a --path b       what two trees have in common
+  sharestat scan --engine user           on a host that refuses BPF
+  sharestat scan -o before.json --top 0  everything, as JSON, into a file
+  sharestat scan --format ndjson | jq .  line by line, into another tool
+  sharestat scan --seed 7 --strict       comparable between hosts, or exit 5";
+
+/// Arguments of `scan`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = SCAN_HELP,
+    after_long_help = format!("{SCAN_HELP}\n\n{EXIT_CODES}"),
+    long_about = "Looks at every page in the page cache once, hashes its content, and reports how \
+        many bytes are cached more than once, in which files, and what each way of sharing would \
+        save. Nothing is read from disk and nothing is dropped: the page cache is the same \
+        before and after.\n\n\
+        Pages that are dirty, under writeback or still being read are counted but not hashed; \
+        the coverage line says how many."
+)]
+pub struct ScanArgs {
+    /// Measure only files below this directory (may be repeated).
+    ///
+    /// Includes the filesystems mounted below it. For an overlay mount its layers are
+    /// measured, because that is where the pages are.
+    #[arg(long = "path", value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub paths: Vec<PathBuf>,
+    /// Which engine measures.
+    ///
+    /// 'bpf' needs root and sees the whole page cache. 'user' needs no BPF, sees files that
+    /// have a path in this mount namespace, and without root only your own.
+    #[arg(long, value_enum, default_value_t = EngineChoice::Bpf)]
+    pub engine: EngineChoice,
+    /// How the result is written.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// The BPF engine.
+    #[command(flatten)]
+    pub instrument: InstrumentArgs,
+    /// Seed of the page hashes; random when not given.
+    ///
+    /// The same seed on several hosts makes their results comparable. Only a short digest of
+    /// it, 'seed_id', is ever printed.
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+    /// Exit with 5 when the measurement is incomplete.
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// Options of the BPF engine that hardly anybody needs.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "BPF engine")]
+pub struct InstrumentArgs {
+    /// Size of the ring through which the kernel reports events [default: 16 MiB].
+    ///
+    /// Rounded up to a power of two. A small ring loses events under load; what is lost is
+    /// counted and repaired by a census.
+    #[arg(long, value_name = "BYTES", hide_short_help = true)]
+    pub ring_bytes: Option<u32>,
+    /// Log what the BPF programs say about start-up and faults to stderr.
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = LogLevel::Off, hide_short_help = true)]
+    pub bpf_log: LogLevel,
+}
+
+/// How much the BPF programs log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Nothing; the calls are removed from the programs.
+    Off,
+    /// Faults.
+    Error,
+    /// Faults, and what was found at start-up.
+    Info,
+    /// Everything.
+    Trace,
+}
+
+impl InstrumentArgs {
+    /// The level as the BPF programs know it (`aya_log_common::Level`).
+    pub(super) const fn log_level(&self) -> u8 {
+        match self.bpf_log {
+            LogLevel::Off => 0,
+            LogLevel::Error => 1,
+            LogLevel::Info => 3,
+            LogLevel::Trace => 5,
+        }
+    }
+}
+
+/// Where a report goes and how.
+#[derive(Clone, Debug, Args)]
+pub struct OutputArgs {
+    /// How the report is written [default: by the ending of --output, else text].
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Write to this file, whole or not at all.
+    ///
+    /// The ending chooses the format: .txt, .json, .ndjson (or .jsonl) or .csv.
+    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// Rows per list; 0 for all.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub top: usize,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sharestat completions bash > /etc/bash_completion.d/sharestat
+  sharestat completions zsh  > /usr/local/share/zsh/site-functions/_sharestat
+  sharestat completions fish > ~/.config/fish/completions/sharestat.fish")]
+pub struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// Examples and exit codes, for the long help and the manual.
+fn examples_and_exit_codes() -> String {
+    format!("{EXAMPLES}\n\n{EXIT_CODES}")
+}

@@ -1,0 +1,65 @@
+//! The command line: one file per command, each of which parses, calls and prints.
+//! Data goes to stdout, words go to stderr, and the exit code says how it went.
+
+pub mod args;
+mod color;
+mod completions;
+mod exit;
+mod log;
+mod man;
+mod output;
+mod scan;
+mod top;
+mod watch;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{CommandFactory, FromArgMatches};
+
+pub use exit::{Exit, Failure};
+
+use args::{Cli, Command};
+
+/// Runs the command that the arguments name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let color = color::before_parsing(&arguments);
+    let parsed = Cli::command()
+        .color(color)
+        .try_get_matches_from(&arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let outcome = match parsed {
+        Ok(cli) => dispatch(&cli),
+        Err(error) => usage(&error),
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.report();
+            failure.exit().into()
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
+    match &cli.command {
+        Command::Scan(arguments) => scan::run(arguments, &cli.common),
+        Command::Top(arguments) => top::run(arguments, &cli.common),
+        Command::Completions(arguments) => completions::run(arguments),
+        Command::Man => man::run(),
+    }
+}
+
+/// Help and version go to stdout and are no failure; clap words the others.
+fn usage(error: &clap::Error) -> Result<Exit, Failure> {
+    if error.use_stderr() {
+        // When stderr is closed there is nobody left to tell.
+        let _ = error.print();
+        return Ok(Exit::Usage);
+    }
+    output::print(|out| out.write_all(error.render().to_string().as_bytes()))?;
+    Ok(Exit::Ok)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+//! Makes frames for the screen out of views of the live measurement.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use hdrhistogram::Histogram as Distribution;
+use jiff::Timestamp;
+use procfs::process::Process;
+use rustix::time::{ClockId, clock_gettime};
+
+use super::rows::{RowCache, shown};
+use crate::{
+    kernel::LiveView,
+    model::{files::partners, inode::InodeId, units::Bytes},
+    tui::frame::{
+        self, Census, CopyRow, Cost, Counter, Explanation, Frame, Histogram, Hook, Identity, Rates,
+        Sample,
+    },
+};
+
+/// Samples that the sparklines go back.
+const HISTORY: usize = 240;
+/// Copies listed for one file.
+const COPIES: usize = 200;
+
+/// What has to be remembered from one frame to the next.
+pub(super) struct Painter {
+    host: String,
+    sequence: u64,
+    rows: RowCache,
+    before: Option<Before>,
+    history: Vec<Sample>,
+    explained: Option<Explanation>,
+}
+
+struct Before {
+    elapsed: Duration,
+    cpu: Duration,
+    flow: crate::kernel::collector::Flow,
+}
+
+impl Painter {
+    pub(super) fn new(host: String) -> Self {
+        Self {
+            host,
+            sequence: 0,
+            rows: RowCache::default(),
+            before: None,
+            history: Vec::new(),
+            explained: None,
+        }
+    }
+
+    /// A frame of this view; `explain` is the file whose copies are wanted.
+    pub(super) fn paint(&mut self, view: &LiveView<'_>, explain: Option<InodeId>) -> Frame {
+        let measurement = view.measurement;
+        let rows = self.rows.rows(measurement);
+        let totals = measurement.index.totals();
+        let (rates, cpu_percent) = self.movement(view);
+        self.history.push(Sample {
+            duplicate: Bytes::of_pages(totals.duplicate),
+            rates,
+        });
+        let forget = self.history.len().saturating_sub(HISTORY);
+        self.history.drain(..forget);
+        if let Some(inode) = explain {
+            self.explained = Some(explain_file(view, inode));
+        }
+        self.sequence += 1;
+        Frame {
+            schema: frame::SCHEMA,
+            sequence: self.sequence,
+            taken_at: Timestamp::now(),
+            taken: Instant::now(),
+            host: self.host.clone(),
+            engine: measurement.engine.name().to_owned(),
+            census: census(view),
+            events_lost: measurement.events_lost,
+            totals,
+            rates,
+            history: self.history.as_slice().into(),
+            cost: cost(view, cpu_percent),
+            hooks: measurement
+                .hooks
+                .iter()
+                .map(|hook| Hook {
+                    event: hook.event.clone(),
+                    attached: hook.attached.clone(),
+                    lost: hook.lost,
+                })
+                .collect(),
+            counters: view
+                .counters
+                .iter()
+                .map(|(name, value)| Counter {
+                    name: name.to_owned(),
+                    value,
+                })
+                .collect(),
+            histograms: histograms(view),
+            scopes: rows.scopes,
+            mechanisms: rows.mechanisms,
+            files: rows.files,
+            filesystems: rows.filesystems,
+            identity: Identity {
+                missing: Some(
+                    "this version does not look for layers, images and containers".to_owned(),
+                ),
+                ..Identity::default()
+            },
+            explained: self.explained.clone(),
+            notes: measurement.notes.clone(),
+        }
+    }
+
+    /// Rates since the last frame, and CPU of this process in percent of one.
+    fn movement(&mut self, view: &LiveView<'_>) -> (Rates, f64) {
+        let cpu = process_time();
+        let before = self.before.replace(Before {
+            elapsed: view.elapsed,
+            cpu,
+            flow: view.flow,
+        });
+        let Some(before) = before else {
+            let still = Rates {
+                reclaims: Some(0.0),
+                truncates: Some(0.0),
+                ..Rates::default()
+            };
+            return (still, 0.0);
+        };
+        let seconds = view
+            .elapsed
+            .saturating_sub(before.elapsed)
+            .as_secs_f64()
+            .max(0.001);
+        let rate = |now: u64, then: u64| pages(now.saturating_sub(then)) / seconds;
+        let rates = Rates {
+            adds: rate(view.flow.added, before.flow.added),
+            reclaims: Some(rate(view.flow.reclaimed, before.flow.reclaimed)),
+            truncates: Some(rate(view.flow.truncated, before.flow.truncated)),
+            dirtied: rate(view.flow.dirtied, before.flow.dirtied),
+            avoidable_reads: None,
+            avoidable_reclaims: None,
+        };
+        let busy = cpu.saturating_sub(before.cpu).as_secs_f64();
+        (rates, 100.0 * busy / seconds)
+    }
+}
+
+fn pages(number: u64) -> f64 {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a rate needs no more than 52 bits"
+    )]
+    let number = number as f64;
+    number
+}
+
+fn census(view: &LiveView<'_>) -> Census {
+    match view.census {
+        Some((at, frames)) if !view.counted => {
+            let percent = (at * 100).checked_div(frames).unwrap_or(0).min(99);
+            Census::Running {
+                percent: u8::try_from(percent).unwrap_or(99),
+            }
+        }
+        _ => Census::Done,
+    }
+}
+
+fn process_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or(0),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
+}
+
+fn cost(view: &LiveView<'_>, cpu_percent: f64) -> Cost {
+    let mut hooks: Option<Distribution<u64>> = None;
+    for (_, costs) in view
+        .hook_costs
+        .iter()
+        .filter(|(_, costs)| !costs.is_empty())
+    {
+        match &mut hooks {
+            // The same bounds, so adding cannot fail.
+            Some(sum) => drop(sum.add(costs)),
+            None => hooks = Some(costs.clone()),
+        }
+    }
+    let resident = Process::myself()
+        .and_then(|process| process.statm())
+        .map_or(0, |statm| statm.resident * procfs::page_size());
+    Cost {
+        cpu_percent,
+        rss: Bytes(resident),
+        hook_ns_p50: hooks.as_ref().map(|costs| costs.value_at_quantile(0.5)),
+        hook_ns_p99: hooks.as_ref().map(|costs| costs.value_at_quantile(0.99)),
+    }
+}
+
+fn bars(name: &str, unit: &str, values: &Distribution<u64>) -> Option<Histogram> {
+    if values.is_empty() {
+        return None;
+    }
+    let bars = values
+        .iter_log(1, 2.0)
+        .map(|step| (step.value_iterated_to(), step.count_since_last_iteration()))
+        .skip_while(|(_, count)| *count == 0)
+        .collect();
+    Some(Histogram {
+        name: name.to_owned(),
+        unit: unit.to_owned(),
+        bars,
+    })
+}
+
+fn histograms(view: &LiveView<'_>) -> Vec<Histogram> {
+    let own = [
+        ("time to hash", "ms", &view.distributions.age_at_hash_ms),
+        (
+            "residency of duplicates",
+            "ms",
+            &view.distributions.duplicate_residency_ms,
+        ),
+        ("hash, per page", "ns", &view.distributions.hash_ns),
+    ];
+    let hooks = view
+        .hook_costs
+        .iter()
+        .map(|(name, costs)| (*name, "ns", costs));
+    own.into_iter()
+        .chain(hooks)
+        .filter_map(|(name, unit, values)| bars(name, unit, values))
+        .collect()
+}
+
+fn explain_file(view: &LiveView<'_>, inode: InodeId) -> Explanation {
+    let measurement = view.measurement;
+    let identity = &measurement.identity;
+    let found = partners(&measurement.index, &[inode], COPIES);
+    let copies = found
+        .get(&inode)
+        .into_iter()
+        .flatten()
+        .map(|partner| {
+            let file = identity.files.get(&partner.inode);
+            let fs_type = file
+                .and_then(|file| identity.filesystems.get(file.filesystem))
+                .map_or("?", |filesystem| filesystem.fs_type.as_str());
+            CopyRow {
+                inode: partner.inode,
+                path: shown(file, partner.inode).into(),
+                fs: Arc::from(fs_type),
+                shared: partner.shared,
+            }
+        })
+        .collect();
+    Explanation { inode, copies }
+}

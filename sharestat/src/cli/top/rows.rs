@@ -1,0 +1,179 @@
+//! The lists of a picture: made anew only when the index changed, and seldom enough that
+//! making them stays a small part of one CPU.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    model::{
+        files::survey_files,
+        groups::group_rows,
+        inode::InodeId,
+        measurement::{FileIdentity, Measurement},
+        savings::{mechanisms, scopes_of},
+        units::Bytes,
+    },
+    tui::frame::{FileRow, GroupRow, Mechanism, Scope},
+};
+
+/// Part of one CPU that making the lists may take.
+const SHARE: u32 = 50;
+
+/// Lists of files, filesystems, scopes and mechanisms.
+#[derive(Clone)]
+pub(super) struct Rows {
+    pub(super) files: Arc<[FileRow]>,
+    pub(super) filesystems: Arc<[GroupRow]>,
+    pub(super) scopes: Vec<Scope>,
+    pub(super) mechanisms: Vec<Mechanism>,
+}
+
+/// The last lists, and when they may be made again.
+#[derive(Default)]
+pub(super) struct RowCache {
+    rows: Option<Rows>,
+    generation: u64,
+    named: usize,
+    not_before: Option<Instant>,
+}
+
+impl RowCache {
+    /// The lists, as of now or of a moment ago.
+    pub(super) fn rows(&mut self, measurement: &Measurement) -> Rows {
+        let generation = measurement.index.generation();
+        let named = measurement.identity.files.len();
+        let same = generation == self.generation && named == self.named;
+        let early = self
+            .not_before
+            .is_some_and(|moment| Instant::now() < moment);
+        if let Some(rows) = &self.rows
+            && (same || early)
+        {
+            return rows.clone();
+        }
+        let begun = Instant::now();
+        let rows = make(measurement);
+        let pause = (begun.elapsed() * SHARE).min(Duration::from_secs(30));
+        self.generation = generation;
+        self.named = named;
+        self.not_before = Some(Instant::now() + pause);
+        self.rows.insert(rows).clone()
+    }
+}
+
+/// Bytes of a share, which is a sum of fractions of pages.
+fn whole(share: f64) -> Bytes {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share is at least 0 and at most the memory of a host"
+    )]
+    Bytes(share.round() as u64)
+}
+
+fn make(measurement: &Measurement) -> Rows {
+    let index = &measurement.index;
+    let identity = &measurement.identity;
+    let survey = survey_files(index);
+    let of = |inode: InodeId| identity.files.get(&inode);
+    let ids: Vec<Arc<str>> = identity
+        .filesystems
+        .iter()
+        .map(|filesystem| filesystem.dev.to_string().into())
+        .collect();
+    let types: Vec<Arc<str>> = identity
+        .filesystems
+        .iter()
+        .map(|filesystem| filesystem.fs_type.as_str().into())
+        .collect();
+    let unknown: Arc<str> = Arc::from("?");
+    let mut zeros: HashMap<usize, Bytes> = HashMap::new();
+    let files = survey
+        .rows
+        .iter()
+        .map(|row| {
+            let file = of(row.inode);
+            let filesystem = file.map(|file| file.filesystem);
+            if let Some(filesystem) = filesystem {
+                *zeros.entry(filesystem).or_default() += row.zero;
+            }
+            let named = |names: &[Arc<str>]| {
+                filesystem
+                    .and_then(|number| names.get(number))
+                    .unwrap_or(&unknown)
+                    .clone()
+            };
+            FileRow {
+                inode: row.inode,
+                path: shown(file, row.inode).into(),
+                fs: named(&types),
+                filesystem: named(&ids),
+                layer: None,
+                resident: row.resident,
+                duplicate: row.duplicate,
+                exclusive: row.exclusive,
+                saving: whole(row.saving_share),
+                zero: row.zero,
+            }
+        })
+        .collect();
+    let groups = group_rows(index, identity.filesystems.len(), |inode| {
+        of(inode).and_then(|file| u32::try_from(file.filesystem).ok())
+    });
+    let filesystems = groups
+        .into_iter()
+        .zip(&identity.filesystems)
+        .enumerate()
+        .filter(|(_, (row, _))| row.resident != Bytes(0))
+        .map(|(number, (row, filesystem))| GroupRow {
+            id: filesystem.dev.to_string().into(),
+            name: filesystem
+                .mount_point
+                .as_deref()
+                .unwrap_or(&filesystem.id)
+                .into(),
+            kind: filesystem.fs_type.as_str().into(),
+            layers: Arc::from([]),
+            resident: row.resident,
+            duplicate: row.duplicate,
+            exclusive: row.exclusive,
+            saving: whole(row.saving_share),
+            zero: zeros.get(&number).copied().unwrap_or_default(),
+            charged: None,
+        })
+        .collect();
+    let scopes = scopes_of(index, survey.repeated)
+        .into_iter()
+        .map(|scope| Scope {
+            name: scope.name.to_owned(),
+            duplicate: scope.duplicate,
+        })
+        .collect();
+    let mechanisms = mechanisms(index)
+        .into_iter()
+        .map(|mechanism| Mechanism {
+            name: mechanism.name.to_owned(),
+            saving: mechanism.saving,
+            groups: mechanism.groups,
+            confidence: mechanism.confidence.name().to_owned(),
+        })
+        .collect();
+    Rows {
+        files,
+        filesystems,
+        scopes,
+        mechanisms,
+    }
+}
+
+/// How a file is called; one whose name was not asked for yet has its number.
+pub(super) fn shown(file: Option<&FileIdentity>, inode: InodeId) -> String {
+    match file {
+        Some(file) if file.deleted => format!("{} (deleted)", file.path),
+        Some(file) => file.path.clone(),
+        None => format!("inode #{}", inode.0),
+    }
+}

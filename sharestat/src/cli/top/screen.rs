@@ -1,0 +1,127 @@
+//! The screen: the collector on its own thread, the terminal on this one.
+
+use std::{
+    env,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
+
+use tokio::{
+    runtime,
+    sync::{mpsc, watch},
+};
+
+use super::{args::TopArgs, picture::Painter};
+use crate::{
+    cli::{
+        args::Common,
+        color::Color,
+        exit::{Exit, Failure},
+    },
+    kernel::{self, Go, Live, Request},
+    model::inode::InodeId,
+    report::Host,
+    tui::{
+        self, Ended, Options,
+        frame::{Command, Frame},
+        keys::KeyMap,
+        theme::{ColourChoice, Theme},
+    },
+};
+
+/// Commands that may wait: a person types them.
+const WAITING: usize = 64;
+
+type Asked = Arc<Mutex<Option<InodeId>>>;
+
+pub(super) fn show(live: Live, arguments: &TopArgs, common: &Common) -> Result<Exit, Failure> {
+    let options = options(arguments, common);
+    let (frames, shown) = watch::channel(Arc::new(Frame::empty()));
+    let (commands, asked) = mpsc::channel(WAITING);
+    let collector = thread::Builder::new()
+        .name("collector".to_owned())
+        .spawn(move || collect(live, frames, asked))
+        .map_err(|error| {
+            Failure::new(Exit::Kernel, format!("cannot start the collector: {error}"))
+        })?;
+    let ended = tui::run(shown, commands, options);
+    let collected = collector.join();
+    // What made the collector end says more than that frames stopped coming.
+    match collected {
+        Ok(collected) => collected?,
+        Err(_) => {
+            return Err(Failure::new(
+                Exit::Kernel,
+                "the collector panicked; this is a defect of sharestat",
+            ));
+        }
+    }
+    match ended {
+        Ok(Ended::Quit | Ended::NoMoreFrames) => Ok(Exit::Ok),
+        Ok(Ended::Signal(_)) => Ok(Exit::Interrupted),
+        Err(error) => Err(Failure::new(Exit::Kernel, error)),
+    }
+}
+
+fn options(arguments: &TopArgs, common: &Common) -> Options {
+    let choice = match common.color {
+        Color::Auto => ColourChoice::Auto,
+        Color::Always => ColourChoice::Always,
+        Color::Never => ColourChoice::Never,
+    };
+    Options {
+        theme: Theme::detect(choice, arguments.ascii, |name| env::var(name).ok()),
+        keys: KeyMap::default(),
+        refresh: arguments.delay.0,
+        mouse: false,
+        write_to: env::current_dir().unwrap_or_else(|_| env::temp_dir()),
+    }
+}
+
+/// The collector's thread: measures, paints, publishes.
+fn collect(
+    live: Live,
+    frames: watch::Sender<Arc<Frame>>,
+    mut commands: mpsc::Receiver<Command>,
+) -> Result<(), kernel::Error> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| kernel::Error::Runtime { source })?;
+    let explain = Asked::default();
+    let (requests, requested) = mpsc::channel(WAITING);
+    let mut painter = Painter::new(Host::read().name);
+    runtime.block_on(async {
+        let asked = Arc::clone(&explain);
+        let relay = async move {
+            while let Some(command) = commands.recv().await {
+                let request = match command {
+                    Command::Refresh(every) => Request::Every(every),
+                    Command::RefreshNow => Request::Now,
+                    Command::Explain(inode) => {
+                        *asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(inode);
+                        Request::Now
+                    }
+                    Command::Quit => Request::Stop,
+                };
+                if requests.send(request).await.is_err() {
+                    break;
+                }
+            }
+        };
+        let measure = live.run(requested, |view| {
+            let wanted = explain
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            let frame = painter.paint(view, wanted);
+            if frames.send(Arc::new(frame)).is_ok() {
+                Go::On
+            } else {
+                Go::Stop
+            }
+        });
+        let ((), measured) = tokio::join!(relay, measure);
+        measured
+    })
+}

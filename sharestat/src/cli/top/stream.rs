@@ -1,0 +1,193 @@
+//! Pictures in a pipe: text as `top -b` prints it, or one report per picture.
+
+use std::{
+    io::{self, ErrorKind, Write as _},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    runtime,
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+
+use super::{args::TopArgs, picture::Painter};
+use crate::{
+    cli::{
+        args::{Common, Format},
+        exit::{Exit, Failure},
+    },
+    kernel::{self, Go, Live, LiveView, Request},
+    report::{self, Host, Report},
+    tui::{
+        batch::{BatchOptions, render},
+        columns::{Column, Table},
+    },
+};
+
+/// With `--once`: how often to look whether the measurement is complete.
+pub(super) const ONCE_EVERY: Duration = Duration::from_millis(50);
+/// With `--once`: how long pages that cannot be hashed yet are waited for.
+const ONCE_PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) fn print(live: Live, arguments: &TopArgs, common: &Common) -> Result<Exit, Failure> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| kernel::Error::Runtime { source })?;
+    let mut printer = Printer::new(arguments, common)?;
+    let mut interrupted = false;
+    let (requests, requested) = mpsc::channel(4);
+    runtime.block_on(async {
+        let interrupts = async {
+            let (Ok(mut interrupt), Ok(mut terminate)) = (
+                signal(SignalKind::interrupt()),
+                signal(SignalKind::terminate()),
+            ) else {
+                // Without handlers a signal simply ends the program.
+                return std::future::pending().await;
+            };
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            // What was measured until now is printed.
+            let _ = requests.send(Request::Now).await;
+            let _ = requests.send(Request::Stop).await;
+            interrupted = true;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            measured = live.run(requested, |view| printer.take(view)) => measured,
+            () = interrupts => Ok(()),
+        }
+    })?;
+    printer.end(interrupted)
+}
+
+struct Printer<'a> {
+    arguments: &'a TopArgs,
+    format: Format,
+    host: Host,
+    painter: Painter,
+    options: BatchOptions,
+    printed: u64,
+    began: Instant,
+    failed: Option<Failure>,
+}
+
+impl<'a> Printer<'a> {
+    fn new(arguments: &'a TopArgs, common: &Common) -> Result<Self, Failure> {
+        let _ = common;
+        let host = Host::read();
+        let columns = Table::Files.columns();
+        let sort = match &arguments.sort {
+            None => Table::Files.default_sort(),
+            Some(name) => Column::named(name, columns).ok_or_else(|| {
+                let names: Vec<&str> = columns.iter().map(|column| column.spec().name).collect();
+                Failure::new(
+                    Exit::Usage,
+                    format!(
+                        "cannot sort by '{name}'; the columns are {}",
+                        names.join(", ")
+                    ),
+                )
+            })?,
+        };
+        let printer = Self {
+            arguments,
+            format: arguments.format.unwrap_or(Format::Text),
+            painter: Painter::new(host.name.clone()),
+            host,
+            options: BatchOptions {
+                sort,
+                filter: arguments.filter.clone(),
+                rows: arguments.top,
+                headers: !arguments.no_headers,
+                ..BatchOptions::default()
+            },
+            printed: 0,
+            began: Instant::now(),
+            failed: None,
+        };
+        // A wrong filter is told before anything is measured.
+        render(&crate::tui::frame::Frame::empty(), &printer.options)
+            .map_err(|error| Failure::new(Exit::Usage, error))?;
+        Ok(printer)
+    }
+
+    /// Prints a view, unless a better one is to come.
+    fn take(&mut self, view: &LiveView<'_>) -> Go {
+        if self.arguments.once && !self.is_settled(view) {
+            return Go::On;
+        }
+        if let Err(failure) = self.write(view) {
+            self.failed = Some(failure);
+            return Go::Stop;
+        }
+        self.printed += 1;
+        let most = if self.arguments.once {
+            Some(1)
+        } else {
+            self.arguments.iterations
+        };
+        if most.is_some_and(|most| self.printed >= most) {
+            Go::Stop
+        } else {
+            Go::On
+        }
+    }
+
+    fn is_settled(&self, view: &LiveView<'_>) -> bool {
+        let [_, writeback, not_uptodate, raced, _, budget] =
+            view.measurement.index.totals().skipped;
+        let waiting = writeback + not_uptodate + raced + budget;
+        view.counted && (waiting == 0 || self.began.elapsed() > ONCE_PATIENCE)
+    }
+
+    fn write(&mut self, view: &LiveView<'_>) -> Result<(), Failure> {
+        let mut out = Vec::new();
+        let report = || Report::new(view.measurement, &self.host, self.arguments.top);
+        match self.format {
+            Format::Text => {
+                let frame = self.painter.paint(view, None);
+                let text = render(&frame, &self.options)
+                    .map_err(|error| Failure::new(Exit::Usage, error))?;
+                if self.printed > 0 {
+                    out.push(b'\n');
+                }
+                out.extend_from_slice(text.as_bytes());
+            }
+            Format::Json => report::json::write(&report(), &mut out).map_err(told)?,
+            Format::Ndjson => {
+                let line = serde_json::to_vec(&report())
+                    .map_err(io::Error::other)
+                    .map_err(told)?;
+                out.extend_from_slice(&line);
+                out.push(b'\n');
+            }
+            Format::Csv => report::csv::write(&report(), &mut out).map_err(told)?,
+        }
+        let mut stdout = io::stdout().lock();
+        stdout
+            .write_all(&out)
+            .and_then(|()| stdout.flush())
+            .map_err(told)
+    }
+
+    fn end(self, interrupted: bool) -> Result<Exit, Failure> {
+        match self.failed {
+            Some(failure) => Err(failure),
+            None if interrupted => Ok(Exit::Interrupted),
+            None => Ok(Exit::Ok),
+        }
+    }
+}
+
+fn told(error: io::Error) -> Failure {
+    if error.kind() == ErrorKind::BrokenPipe {
+        Failure::OutputClosed
+    } else {
+        Failure::new(Exit::Threshold, format!("cannot write to stdout: {error}"))
+    }
+}

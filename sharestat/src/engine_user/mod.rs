@@ -1,0 +1,138 @@
+//! The engine without BPF, for hosts that refuse it and as a check on the other one:
+//! walk the filesystems, ask mincore(2) and cachestat(2) what is cached, copy and hash
+//! it through a mapping. Leaves the cache as it was; what it cannot see or avoid is in
+//! the notes of the measurement.
+
+mod cachestat;
+mod copy;
+mod error;
+mod file;
+mod page_flags;
+mod pages;
+mod tally;
+mod walk;
+mod window;
+mod workers;
+
+use std::{collections::HashMap, path::PathBuf, time::Instant};
+
+use sharestat_ebpf::{PAGE_WORDS, xxh64::xxh64_page};
+
+pub use error::Error;
+
+use crate::{
+    identity::{escape::printable, mounts::MountTable, scope::Scope, scope::has_clean_state},
+    model::{
+        index::ContentIndex,
+        inode::Dev,
+        measurement::{Engine, FileIdentity, Identities, Measurement},
+        units::ContentHash,
+    },
+    progress::Progress,
+    seed::Seed,
+};
+use tally::Tally;
+use workers::Found;
+
+/// What to measure, and how.
+#[derive(Clone, Debug)]
+pub struct ScanOptions {
+    /// Directories; none means the whole machine.
+    pub paths: Vec<PathBuf>,
+    /// Seed of the hashes.
+    pub seed: Seed,
+}
+
+/// Measures once. Ends early, with `complete: false`, when `progress` is stopped.
+///
+/// # Errors
+/// See [`Error`]. Files that cannot be read are no error.
+pub fn scan(options: &ScanOptions, progress: &Progress) -> Result<Measurement, Error> {
+    let started_at = jiff::Timestamp::now();
+    let clock = Instant::now();
+    let mounts = MountTable::read()?;
+    let scope = if options.paths.is_empty() {
+        Scope::everything(&mounts)
+    } else {
+        Scope::below(&mounts, &options.paths)?
+    };
+    let tally = Tally::default();
+    let zero = ContentHash(xxh64_page(&[0; PAGE_WORDS], options.seed.value()));
+    let mut collected = Collected {
+        mounts: &mounts,
+        index: ContentIndex::new(zero),
+        identity: Identities::default(),
+        filesystems: HashMap::new(),
+    };
+    workers::run(&scope.roots, options.seed, &tally, progress, &mut |found| {
+        collected.take(&found);
+    })?;
+    let mut notes = scope.notes;
+    notes.extend(tally.notes(&rustix::system::uname().release().to_string_lossy()));
+    Ok(Measurement {
+        engine: Engine::User,
+        started_at,
+        duration: clock.elapsed(),
+        seed_id: options.seed.id(),
+        hooks: Vec::new(),
+        events_lost: 0,
+        complete: scope.complete && !tally.left_out() && !progress.stopped(),
+        index: collected.index,
+        identity: collected.identity,
+        notes,
+    })
+}
+
+/// What the workers found so far.
+struct Collected<'m> {
+    mounts: &'m MountTable,
+    index: ContentIndex,
+    identity: Identities,
+    filesystems: HashMap<Dev, usize>,
+}
+
+impl Collected<'_> {
+    fn take(&mut self, found: &Found) {
+        let root = &found.file.candidate.tree.root;
+        let inode = self
+            .index
+            .intern(found.file.key, has_clean_state(&root.fs_type));
+        for (page, observation) in &found.pages {
+            self.index.insert(inode, *page, *observation);
+        }
+        if self.identity.files.contains_key(&inode) {
+            return;
+        }
+        let filesystem = self.filesystem(root.dev);
+        let in_fs = found
+            .file
+            .candidate
+            .path_in_fs()
+            .into_os_string()
+            .into_encoded_bytes();
+        let path = self
+            .mounts
+            .display_path(root.dev, &in_fs)
+            .map_or_else(|| found.file.candidate.path_here(), |(_, path)| path);
+        let identity = FileIdentity {
+            filesystem,
+            path: printable(&path),
+            named: true,
+            deleted: false,
+            size: found.file.size,
+            links: found.file.links,
+        };
+        self.identity.files.insert(inode, identity);
+    }
+
+    /// Position of a filesystem in the identities.
+    fn filesystem(&mut self, dev: Dev) -> usize {
+        *self.filesystems.entry(dev).or_insert_with(|| {
+            self.identity.filesystems.push(self.mounts.filesystem(dev));
+            self.identity.filesystems.len() - 1
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

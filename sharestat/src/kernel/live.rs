@@ -1,0 +1,407 @@
+//! The live measurement behind `top`: hooks first, a census in slices, then events,
+//! with hashing under a CPU budget and a repair after every loss.
+//!
+//! One task on one thread; whoever watches gets a [`LiveView`] as often as asked for.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use hdrhistogram::Histogram;
+use sharestat_ebpf::counters::Counter;
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    sync::mpsc,
+    task::yield_now,
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{
+    batch::Batch,
+    budget::{Budget, thread_time},
+    collector::{Collector, Distributions, Flow},
+    counters::Counters,
+    error::Error,
+    instrument::{EventRing, Instrument, Options, RING_BYTES},
+    kernel_log::KernelLog,
+    names::Names,
+};
+use crate::{model::measurement::Measurement, seed::Seed};
+
+/// What to watch, and at what cost.
+#[derive(Clone, Debug)]
+pub struct LiveOptions {
+    /// Directories to restrict the measurement to; none: everything.
+    pub paths: Vec<PathBuf>,
+    /// Seed of the content hash.
+    pub seed: Seed,
+    /// Share of one CPU that hashing may take, 0.02 for 2 %.
+    pub cpu_budget: f64,
+    /// Time between views.
+    pub every: Duration,
+    /// Size of the event ring in bytes; `None`: [`RING_BYTES`].
+    pub ring_bytes: Option<u32>,
+    /// aya-log level of the BPF programs, 0 (off) to 5.
+    pub log_level: u8,
+}
+
+/// What the watcher asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Time between views.
+    Every(Duration),
+    /// A view now.
+    Now,
+    /// End.
+    Stop,
+}
+
+/// The state of the measurement at one moment.
+pub struct LiveView<'a> {
+    /// What is resident, and its contents.
+    pub measurement: &'a Measurement,
+    /// Frames walked by the census that runs, of so many; `None` when none does.
+    pub census: Option<(u64, u64)>,
+    /// Whether the first census has ended.
+    pub counted: bool,
+    /// Pages that came and went.
+    pub flow: Flow,
+    /// Counters of the BPF programs.
+    pub counters: Counters,
+    /// Cost of each hook in nanoseconds.
+    pub hook_costs: Vec<(&'static str, Histogram<u64>)>,
+    /// What the collector measured about its own work.
+    pub distributions: &'a Distributions,
+    /// Time since the start.
+    pub elapsed: Duration,
+}
+
+/// Whether to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Go {
+    /// Go on.
+    On,
+    /// End.
+    Stop,
+}
+
+/// Time between flushes of the hooks' pending runs: how old an event can get.
+const TICK: Duration = Duration::from_millis(100);
+/// CPU time that the start may take for hashing, whatever the budget.
+const BURST: Duration = Duration::from_secs(4);
+/// Frames of one slice of a census, a few milliseconds.
+const SLICE_FRAMES: u64 = 65_536;
+/// First pause between a census and the next that a loss asks for; doubles while losses
+/// go on, so that a ring that is too small does not turn into a busy loop.
+const REPAIR_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Time between two censuses without a reason: what no hook tells (tmpfs, splicing fuse).
+const SCRUB: Duration = Duration::from_secs(600);
+/// The first view waits for the census, but not longer.
+const PATIENCE: Duration = Duration::from_millis(800);
+
+/// A live measurement that was started.
+pub struct Live {
+    instrument: Instrument,
+    ring: EventRing,
+    log: KernelLog,
+    collector: Collector,
+    budget: Budget,
+    census: Census,
+    options: LiveOptions,
+}
+
+/// State of the census, repair and scrub.
+struct Census {
+    /// Next frame to walk while one runs.
+    at: Option<u64>,
+    /// Pages found that wait for their batch to be full.
+    open: Batch,
+    /// Losses when the running one began, or the last one.
+    losses: u64,
+    ended: Option<Instant>,
+    pause: Duration,
+}
+
+impl Live {
+    /// Loads and proves the instrument and attaches the hooks.
+    ///
+    /// # Errors
+    /// When the instrument cannot be started; see [`Error::class`].
+    pub fn start(options: LiveOptions) -> Result<Self, Error> {
+        let names = Names::new(&options.paths)?;
+        let (instrument, ring, log) = Instrument::start(&Options {
+            seed: options.seed,
+            workers: 1,
+            ring_bytes: options.ring_bytes.unwrap_or(RING_BYTES),
+            removal_pages_per_second: removal_rate(options.cpu_budget),
+            log_level: options.log_level,
+        })?;
+        let mut collector = Collector::new(options.seed, names, &instrument);
+        collector.begin_census();
+        let budget = Budget::new(options.cpu_budget, BURST, Instant::now());
+        let census = Census {
+            at: Some(0),
+            open: Batch::default(),
+            losses: 0,
+            ended: None,
+            pause: REPAIR_PAUSE,
+        };
+        Ok(Self {
+            instrument,
+            ring,
+            log,
+            collector,
+            budget,
+            census,
+            options,
+        })
+    }
+
+    /// Watches until told to stop, by a request, by the watcher, or because nobody can
+    /// send requests any more.
+    ///
+    /// # Errors
+    /// When a program or map fails while watching.
+    pub async fn run(
+        self,
+        mut requests: mpsc::Receiver<Request>,
+        mut watch: impl FnMut(&LiveView<'_>) -> Go,
+    ) -> Result<(), Error> {
+        let Self {
+            instrument,
+            ring,
+            log,
+            collector,
+            budget,
+            census,
+            options,
+        } = self;
+        let ring = AsyncFd::with_interest(ring, Interest::READABLE)
+            .map_err(|source| Error::Runtime { source })?;
+        let mut watcher = Watcher {
+            instrument,
+            ring,
+            log,
+            collector,
+            budget,
+            census,
+            every: options.every,
+        };
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut due = Instant::now() + PATIENCE.min(options.every);
+        loop {
+            let busy = watcher.busy();
+            tokio::select! {
+                biased;
+                request = requests.recv() => match request {
+                    Some(Request::Every(every)) => {
+                        watcher.every = every;
+                        due = due.min(Instant::now() + every);
+                    }
+                    Some(Request::Now) => due = Instant::now(),
+                    Some(Request::Stop) | None => return Ok(()),
+                },
+                drained = watcher.readable() => drained?,
+                _ = tick.tick() => watcher.tick()?,
+                () = yield_now(), if busy => watcher.step()?,
+            }
+            let now = Instant::now();
+            if now >= due {
+                if watcher.show(&mut watch)? == Go::Stop {
+                    return Ok(());
+                }
+                due = Instant::now().max(due + watcher.every);
+            }
+        }
+    }
+}
+
+/// Pages per second and CPU that the removal hooks may hash: the same share of a CPU as
+/// the collector's, at about a microsecond a page.
+fn removal_rate(cpu_budget: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to a small positive range"
+    )]
+    let pages = (cpu_budget * 1_000_000.0).clamp(0.0, 1_000_000.0) as u64;
+    pages
+}
+
+struct Watcher {
+    instrument: Instrument,
+    ring: AsyncFd<EventRing>,
+    log: KernelLog,
+    collector: Collector,
+    budget: Budget,
+    census: Census,
+    every: Duration,
+}
+
+impl Watcher {
+    /// Waits until the ring asks to be drained, and takes a fair share from it.
+    async fn readable(&mut self) -> Result<(), Error> {
+        let mut guard = self
+            .ring
+            .readable_mut()
+            .await
+            .map_err(|source| Error::Runtime { source })?;
+        if self
+            .collector
+            .drain(&self.instrument, guard.get_inner_mut())?
+        {
+            guard.clear_ready();
+        }
+        Ok(())
+    }
+
+    /// Whether there is work that does not wait for the clock.
+    fn busy(&mut self) -> bool {
+        self.census.at.is_some()
+            || (!self.collector.queue.is_idle() && self.budget.allows(Instant::now()))
+    }
+
+    fn tick(&mut self) -> Result<(), Error> {
+        self.collector
+            .barrier(&self.instrument, self.ring.get_mut())?;
+        self.log.flush();
+        self.consider_census()?;
+        self.hash_some()
+    }
+
+    /// One slice of whatever is to be done.
+    fn step(&mut self) -> Result<(), Error> {
+        if self.census.at.is_some() {
+            self.walk_slice()
+        } else {
+            self.hash_some()
+        }
+    }
+
+    /// Losses since the start: events that found the ring full, and hook runs that the
+    /// kernel dropped.
+    fn losses(&self) -> Result<u64, Error> {
+        let lost = self.instrument.counters.read()?.get(Counter::EventsLost);
+        Ok(lost
+            + self
+                .instrument
+                .misses()
+                .iter()
+                .map(|(_, misses)| misses)
+                .sum::<u64>())
+    }
+
+    /// Starts a census when something was lost, or when the last was long ago.
+    fn consider_census(&mut self) -> Result<(), Error> {
+        let Some(ended) = self.census.ended else {
+            return Ok(());
+        };
+        if self.census.at.is_some() {
+            return Ok(());
+        }
+        let losses = self.losses()?;
+        let lost = losses != self.census.losses;
+        let quiet = ended.elapsed();
+        if lost && quiet >= self.census.pause {
+            self.census.pause = (self.census.pause * 2).min(LONGEST_PAUSE);
+        } else if quiet >= SCRUB {
+            self.census.pause = REPAIR_PAUSE;
+        } else {
+            return Ok(());
+        }
+        self.census.losses = losses;
+        self.census.at = Some(0);
+        self.collector.begin_census();
+        Ok(())
+    }
+
+    fn walk_slice(&mut self) -> Result<(), Error> {
+        let Some(at) = self.census.at else {
+            return Ok(());
+        };
+        let end = (at + SLICE_FRAMES).min(self.instrument.frames);
+        let mut found = Vec::new();
+        self.instrument
+            .walk(0, at, end, &mut |records| found.extend_from_slice(records))?;
+        let mut full = Vec::new();
+        self.collector.seen(
+            &self.instrument,
+            &found,
+            &mut self.census.open,
+            &mut |batch| {
+                full.push(batch);
+            },
+        )?;
+        let last = end >= self.instrument.frames;
+        if last && !self.census.open.is_empty() {
+            full.push(std::mem::take(&mut self.census.open));
+        }
+        for batch in &full {
+            self.hash_or_return(batch)?;
+        }
+        if last {
+            // What happened during the walk wins over what the walk saw.
+            self.collector
+                .barrier(&self.instrument, self.ring.get_mut())?;
+            self.collector.end_census();
+            self.census.at = None;
+            self.census.ended = Some(Instant::now());
+        } else {
+            self.census.at = Some(end);
+        }
+        Ok(())
+    }
+
+    /// Hashes a batch of the census, or, when the budget is spent, puts its pages into
+    /// the queue.
+    fn hash_or_return(&mut self, batch: &Batch) -> Result<(), Error> {
+        if self.budget.allows(Instant::now()) {
+            self.hash(batch)
+        } else {
+            self.collector.give_back(batch);
+            Ok(())
+        }
+    }
+
+    fn hash(&mut self, batch: &Batch) -> Result<(), Error> {
+        let before = thread_time();
+        self.collector.hash_now(&self.instrument, 0, batch)?;
+        self.budget.spend(thread_time().saturating_sub(before));
+        Ok(())
+    }
+
+    /// Hashes what waits, for a tick at most and as far as the budget goes.
+    fn hash_some(&mut self) -> Result<(), Error> {
+        let begun = Instant::now();
+        while begun.elapsed() < TICK / 4 && self.budget.allows(Instant::now()) {
+            let Some(batch) = self.collector.next_batch() else {
+                break;
+            };
+            self.hash(&batch)?;
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, watch: &mut impl FnMut(&LiveView<'_>) -> Go) -> Result<Go, Error> {
+        self.collector.name_inodes(&self.instrument)?;
+        let counters = self.instrument.counters.read()?;
+        let misses = self.instrument.misses();
+        let counted = self.census.ended.is_some();
+        let repaired = self.census.at.is_none() && self.losses()? == self.census.losses;
+        self.collector
+            .close(&counters, &misses, counted && repaired);
+        Ok(watch(&LiveView {
+            measurement: &self.collector.measurement,
+            census: self.census.at.map(|at| (at, self.instrument.frames)),
+            counted,
+            flow: self.collector.flow,
+            hook_costs: self.instrument.counters.costs()?,
+            counters,
+            distributions: &self.collector.distributions,
+            elapsed: self.collector.elapsed(),
+        }))
+    }
+}

@@ -1,0 +1,25 @@
+//! The running kernel: its layout, calibration, hooks, and the programs run on request.
+
+mod batch;
+pub mod btf;
+mod budget;
+pub mod calibration;
+pub mod capabilities;
+pub mod collector;
+pub mod counters;
+pub mod error;
+mod events;
+pub mod instrument;
+mod kernel_log;
+pub mod layout;
+pub mod live;
+mod names;
+pub mod object;
+pub mod probes;
+mod queue;
+pub mod scan;
+mod shared_array;
+
+pub use error::{Class, Error};
+pub use live::{Go, Live, LiveOptions, LiveView, Request};
+pub use scan::{ScanOptions, scan};

@@ -1,0 +1,107 @@
+//! What groups of files hold (filesystems, layers, containers), where every file belongs
+//! to one group at most.
+
+use super::{index::ContentIndex, inode::InodeId, units::Bytes};
+
+/// What one group of files holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GroupRow {
+    /// In the page cache.
+    pub resident: Bytes,
+    /// Pages whose content has any other copy.
+    pub duplicate: Bytes,
+    /// Pages whose content has no copy outside the group.
+    pub exclusive: Bytes,
+    /// The group's part of what sharing would save, in bytes; see
+    /// [`FileRow::saving_share`](super::files::FileRow::saving_share).
+    pub saving_share: f64,
+}
+
+/// Which groups hold a content: the number of the only one plus one, or one of these.
+type Owner = u32;
+const NOBODY: Owner = 0;
+/// Several groups, or files without a group.
+const SEVERAL: Owner = u32::MAX;
+
+/// One row for each of `groups` groups, numbered from 0. Files of which `group_of` knows
+/// no group count as outside of all. One pass over the pages, one over the contents, and
+/// 4 bytes per distinct content while it runs.
+#[must_use]
+pub fn group_rows(
+    index: &ContentIndex,
+    groups: usize,
+    group_of: impl Fn(InodeId) -> Option<u32>,
+) -> Vec<GroupRow> {
+    let mut owners = index.ledger.contents.annotate(NOBODY);
+    let mut rows = vec![GroupRow::default(); groups];
+    let mut outside = GroupRow::default();
+    for inode in index.inodes() {
+        let group = group_of(inode.id);
+        let mark = group.map_or(SEVERAL, |group| group + 1);
+        let mut duplicate = 0;
+        let mut saving_pages = 0.0;
+        index.visit_contents(&inode, |_, content, copies| {
+            if copies < 2 {
+                return;
+            }
+            duplicate += 1;
+            saving_pages += f64::from(copies - 1) / f64::from(copies);
+            if let Some(owner) = owners.get_mut(content) {
+                let first_or_same = *owner == NOBODY || *owner == mark;
+                *owner = if first_or_same { mark } else { SEVERAL };
+            }
+        });
+        let row = group.and_then(|group| rows.get_mut(group as usize));
+        let row = row.unwrap_or(&mut outside);
+        row.resident += Bytes::of_pages(inode.resident());
+        row.duplicate += Bytes::of_pages(duplicate);
+        row.exclusive += Bytes::of_pages(inode.hashed() - duplicate);
+        row.saving_share += saving_pages * Bytes::of_pages(1).to_f64();
+    }
+    // All copies of a content that only one group marked are in that group.
+    for (copies, owner) in owners.iter() {
+        let group = owner.checked_sub(1).map(|group| group as usize);
+        if let Some(row) = group.and_then(|group| rows.get_mut(group)) {
+            row.exclusive += Bytes::of_pages(u64::from(copies));
+        }
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{
+        files::file_rows,
+        samples::{self, counts, hashed_pages},
+        units::ContentHash,
+    };
+
+    proptest! {
+        #[test]
+        fn rows_are_what_the_definitions_say(index in samples::index()) {
+            // Every third inode belongs to no group.
+            let group_of = |inode: InodeId| inode.0.checked_rem(3).filter(|group| *group < 2);
+            let pages = hashed_pages(&index);
+            let copies = counts(pages.iter().map(|page| page.2));
+            let within = counts(pages.iter().map(|page| (group_of(page.0), page.2)));
+            let rows = group_rows(&index, 2, group_of);
+            prop_assert_eq!(rows.len(), 2);
+            for (row, group) in rows.iter().zip([Some(0), Some(1)]) {
+                let count = |counts: &dyn Fn(ContentHash) -> bool| {
+                    let counted = pages.iter().filter(|page| group_of(page.0) == group && counts(page.2));
+                    Bytes::of_pages(counted.count() as u64)
+                };
+                prop_assert_eq!(row.duplicate, count(&|content| copies[&content] > 1));
+                prop_assert_eq!(row.exclusive, count(&|content| within[&(group, content)] == copies[&content]));
+                let files = file_rows(&index);
+                let of_group = || files.iter().filter(|file| group_of(file.inode) == group);
+                prop_assert_eq!(row.resident, of_group().map(|file| file.resident).sum());
+                let share: f64 = of_group().map(|file| file.saving_share).sum();
+                prop_assert!((row.saving_share - share).abs() < 0.001);
+            }
+        }
+    }
+}

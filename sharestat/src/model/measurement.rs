@@ -1,0 +1,105 @@
+//! What one measurement found: how it was made, the filled index, and who the inodes
+//! are. Both engines produce it; reports and screens are made from it.
+
+use std::{collections::HashMap, time::Duration};
+
+use super::{
+    index::ContentIndex,
+    inode::{Dev, InodeId},
+};
+
+/// Which engine measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Hooks, census and hashing in BPF.
+    Bpf,
+    /// `mincore` and `mmap` from user space.
+    User,
+}
+
+impl Engine {
+    /// The name on the command line and in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bpf => "bpf",
+            Self::User => "user",
+        }
+    }
+}
+
+/// What became of one hook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookStatus {
+    /// The kernel event, for example `mm_filemap_add_to_page_cache`.
+    pub event: String,
+    /// How it is attached (`raw_tracepoint`, `fentry`), or `no: ` and the reason.
+    pub attached: String,
+    /// Events of this hook that were lost.
+    pub lost: u64,
+}
+
+/// One mounted filesystem (superblock).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filesystem {
+    /// Its device number.
+    pub dev: Dev,
+    /// Its type, for example `ext4`.
+    pub fs_type: String,
+    /// What it is mounted from, or the kernel's name for the superblock.
+    pub id: String,
+    /// Where it is mounted, when it is mounted where we can see it.
+    pub mount_point: Option<String>,
+}
+
+/// Which file an inode is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileIdentity {
+    /// Position in [`Identities::filesystems`].
+    pub filesystem: usize,
+    /// The path to show, below its mount point and with it; `fs:ino` when it has no name.
+    pub path: String,
+    /// Whether a name was found.
+    pub named: bool,
+    /// Whether it was deleted and is still open or cached.
+    pub deleted: bool,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its number of names.
+    pub links: u32,
+}
+
+/// Who the inodes of an index are, as far as it was found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identities {
+    /// The filesystems that files are on.
+    pub filesystems: Vec<Filesystem>,
+    /// The files.
+    pub files: HashMap<InodeId, FileIdentity>,
+}
+
+/// One measurement.
+#[derive(Debug)]
+pub struct Measurement {
+    /// Which engine made it.
+    pub engine: Engine,
+    /// When it began.
+    pub started_at: jiff::Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    /// Tells whether the hashes of two measurements can be compared, without giving
+    /// the seed away.
+    pub seed_id: String,
+    /// What became of each hook; empty for the user-space engine.
+    pub hooks: Vec<HookStatus>,
+    /// Events lost in all.
+    pub events_lost: u64,
+    /// Whether it ran to its end and repaired what was lost.
+    pub complete: bool,
+    /// What is resident, and its contents.
+    pub index: ContentIndex,
+    /// Who the inodes are.
+    pub identity: Identities,
+    /// Sentences about what limits this measurement.
+    pub notes: Vec<String>,
+}

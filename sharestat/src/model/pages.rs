@@ -1,0 +1,395 @@
+//! Where the index keeps its pages: per inode and window of 2048 pages, rank-compressed
+//! chunks of 64 pages with 13 bytes for each resident page and nothing for the others.
+//!
+//! One ordered map holds the windows of all inodes: a small file costs one entry, a
+//! sparse one no more than what is resident, whatever order its pages arrive in.
+
+use std::collections::BTreeMap;
+
+use super::{
+    inode::InodeId,
+    page::{PageState, SkipReason},
+    units::ContentHash,
+};
+
+const CHUNK_BITS: u32 = 6;
+const CHUNK_PAGES: u64 = 1 << CHUNK_BITS;
+const WINDOW_BITS: u32 = 5;
+const WINDOW_CHUNKS: u32 = 1 << WINDOW_BITS;
+
+/// Flag: contested, and no barrier has passed since.
+pub(super) const FRESH: u8 = 0x10;
+/// Flag: contested, and one barrier has passed since.
+pub(super) const AGED: u8 = 0x20;
+/// Flag: seen by the running census, or touched by an event since it began.
+pub(super) const CONFIRMED: u8 = 0x40;
+
+const STATE_MASK: u8 = 0x0f;
+const PENDING: u8 = 0;
+const IN_FLIGHT: u8 = 1;
+const HASHED: u8 = 2;
+const FIRST_SKIPPED: u8 = 3;
+
+/// One resident page: hash (8 bytes), time of arrival (4), state and flags (1). Bytes
+/// rather than fields, because padding would cost three bytes a page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Entry([u8; 13]);
+
+impl Entry {
+    /// A pending page that arrived at `added_ms`.
+    pub(super) fn new(added_ms: u32, flags: u8) -> Self {
+        let mut entry = Self([0; 13]);
+        entry.0[12] = PENDING | flags;
+        entry.set_added_ms(added_ms);
+        entry
+    }
+
+    pub(super) fn set_added_ms(&mut self, added_ms: u32) {
+        self.0[8..12].copy_from_slice(&added_ms.to_le_bytes());
+    }
+
+    fn hash(&self) -> ContentHash {
+        let (&hash, _) = self.0.split_first_chunk().unwrap_or((&[0; 8], &[]));
+        ContentHash(u64::from_le_bytes(hash))
+    }
+
+    pub(super) fn added_ms(&self) -> u32 {
+        let [.., a, b, c, d, _] = self.0;
+        u32::from_le_bytes([a, b, c, d])
+    }
+
+    /// The content, when known: the quick way for passes over everything.
+    pub(super) fn content(&self) -> Option<ContentHash> {
+        (self.0[12] & STATE_MASK == HASHED).then(|| self.hash())
+    }
+
+    pub(super) fn state(&self) -> PageState {
+        match self.0[12] & STATE_MASK {
+            PENDING => PageState::Pending,
+            IN_FLIGHT => PageState::InFlight,
+            HASHED => PageState::Hashed(self.hash()),
+            code => PageState::Skipped(SkipReason::ALL[usize::from(code - FIRST_SKIPPED)]),
+        }
+    }
+
+    pub(super) fn set_state(&mut self, state: PageState) {
+        let code = match state {
+            PageState::Pending => PENDING,
+            PageState::InFlight => IN_FLIGHT,
+            PageState::Hashed(content) => {
+                self.0[..8].copy_from_slice(&content.0.to_le_bytes());
+                HASHED
+            }
+            PageState::Skipped(reason) => FIRST_SKIPPED + reason as u8,
+        };
+        self.0[12] = (self.0[12] & !STATE_MASK) | code;
+    }
+
+    pub(super) fn has(&self, flags: u8) -> bool {
+        self.0[12] & flags != 0
+    }
+
+    pub(super) fn set(&mut self, flags: u8) {
+        self.0[12] |= flags;
+    }
+
+    pub(super) fn clear(&mut self, flags: u8) {
+        self.0[12] &= !flags;
+    }
+}
+
+/// What becomes of a visited page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Keep,
+    Drop,
+}
+
+/// 64 pages: which are resident, and the entries of those in order.
+#[derive(Default)]
+struct Chunk {
+    present: u64,
+    entries: Vec<Entry>,
+}
+
+impl Chunk {
+    fn rank(&self, page: u32) -> usize {
+        (self.present & ((1 << page) - 1)).count_ones() as usize
+    }
+
+    fn get_mut(&mut self, page: u32) -> Option<&mut Entry> {
+        if self.present & (1 << page) == 0 {
+            return None;
+        }
+        let rank = self.rank(page);
+        self.entries.get_mut(rank)
+    }
+
+    fn insert(&mut self, page: u32, entry: Entry) {
+        let rank = self.rank(page);
+        grow(&mut self.entries);
+        self.entries.insert(rank, entry);
+        self.present |= 1 << page;
+    }
+
+    /// Visits the pages of `mask` in order and drops those that `visit` says.
+    fn visit(&mut self, mask: u64, mut visit: impl FnMut(u64, &mut Entry) -> Fate) {
+        let mut dropped = 0_u64;
+        let first = self.rank(mask.trailing_zeros());
+        for (rank, page) in (first..).zip(bits(self.present & mask)) {
+            if visit(u64::from(page), &mut self.entries[rank]) == Fate::Drop {
+                dropped |= 1 << page;
+            }
+        }
+        if dropped != 0 {
+            let mut pages = bits(self.present);
+            self.entries
+                .retain(|_| pages.next().is_some_and(|page| dropped & (1 << page) == 0));
+            self.present &= !dropped;
+            if self.entries.len() * 2 < self.entries.capacity() {
+                self.entries.shrink_to(self.entries.len() * 5 / 4);
+            }
+        }
+    }
+}
+
+/// 32 chunks: which have resident pages, and those in order.
+#[derive(Default)]
+struct Window {
+    present: u32,
+    chunks: Vec<Chunk>,
+}
+
+impl Window {
+    fn rank(&self, chunk: u32) -> usize {
+        (self.present & ((1 << chunk) - 1)).count_ones() as usize
+    }
+
+    fn get_mut(&mut self, chunk: u32) -> Option<&mut Chunk> {
+        if self.present & (1 << chunk) == 0 {
+            return None;
+        }
+        let rank = self.rank(chunk);
+        self.chunks.get_mut(rank)
+    }
+
+    fn get_or_insert(&mut self, chunk: u32) -> &mut Chunk {
+        let rank = self.rank(chunk);
+        if self.present & (1 << chunk) == 0 {
+            grow(&mut self.chunks);
+            self.chunks.insert(rank, Chunk::default());
+            self.present |= 1 << chunk;
+        }
+        &mut self.chunks[rank]
+    }
+
+    fn drop_empty_chunks(&mut self) {
+        let mut chunks = bits(u64::from(self.present));
+        let mut present = 0;
+        self.chunks.retain(|chunk| {
+            let number = chunks.next().unwrap_or(0);
+            let keep = !chunk.entries.is_empty();
+            present |= u32::from(keep) << number;
+            keep
+        });
+        self.present = present;
+    }
+}
+
+/// Makes room for one more by small steps that end exactly at a full chunk or window:
+/// the default growth would reserve four times what most small files need.
+fn grow<T>(values: &mut Vec<T>) {
+    if values.len() == values.capacity() {
+        let step = (values.len() / 2).next_power_of_two().clamp(1, 16);
+        values.reserve_exact(step);
+    }
+}
+
+/// The positions of the set bits, lowest first.
+fn bits(mut mask: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = mask.trailing_zeros();
+        mask &= mask.wrapping_sub(1);
+        (bit < u64::BITS).then_some(bit)
+    })
+}
+
+/// The part of the run `first..=last` that lies in chunk `number`, as a mask.
+fn mask_in_chunk(number: u64, first: u64, last: u64) -> u64 {
+    let base = number << CHUNK_BITS;
+    let low = first.saturating_sub(base).min(CHUNK_PAGES - 1);
+    let high = (last - base).min(CHUNK_PAGES - 1);
+    (u64::MAX << low) & (u64::MAX >> (CHUNK_PAGES - 1 - high))
+}
+
+const fn window_of(page: u64) -> u64 {
+    page >> (CHUNK_BITS + WINDOW_BITS)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "masked to the bits of a position"
+)]
+const fn chunk_of(page: u64) -> u32 {
+    (page >> CHUNK_BITS) as u32 & (WINDOW_CHUNKS - 1)
+}
+
+const fn page_in_chunk(page: u64) -> u32 {
+    (page & (CHUNK_PAGES - 1)) as u32
+}
+
+/// All resident pages, by inode and page index.
+#[derive(Default)]
+pub(super) struct PageMap {
+    windows: BTreeMap<(InodeId, u64), Window>,
+}
+
+impl PageMap {
+    pub(super) fn get_mut(&mut self, inode: InodeId, page: u64) -> Option<&mut Entry> {
+        self.windows
+            .get_mut(&(inode, window_of(page)))?
+            .get_mut(chunk_of(page))?
+            .get_mut(page_in_chunk(page))
+    }
+
+    /// Enters a page that is not there yet, or hands out the one that is.
+    pub(super) fn get_or_insert(
+        &mut self,
+        inode: InodeId,
+        page: u64,
+        absent: impl FnOnce() -> Entry,
+    ) -> &mut Entry {
+        let chunk = self
+            .windows
+            .entry((inode, window_of(page)))
+            .or_default()
+            .get_or_insert(chunk_of(page));
+        let position = page_in_chunk(page);
+        if chunk.present & (1 << position) == 0 {
+            chunk.insert(position, absent());
+        }
+        let rank = chunk.rank(position);
+        &mut chunk.entries[rank]
+    }
+
+    /// Visits every page of the run `first..=last`; those that are absent are entered
+    /// as `absent` and reported with `true`.
+    pub(super) fn fill(
+        &mut self,
+        inode: InodeId,
+        first: u64,
+        last: u64,
+        absent: Entry,
+        mut visit: impl FnMut(u64, &mut Entry, bool),
+    ) {
+        for number in first >> CHUNK_BITS..=last >> CHUNK_BITS {
+            let base = number << CHUNK_BITS;
+            let mask = mask_in_chunk(number, first, last);
+            let chunk = self
+                .windows
+                .entry((inode, window_of(base)))
+                .or_default()
+                .get_or_insert(chunk_of(base));
+            let missing = mask & !chunk.present;
+            if chunk.entries.is_empty() {
+                chunk.entries.reserve_exact(missing.count_ones() as usize);
+            }
+            for page in bits(missing) {
+                chunk.insert(page, absent);
+            }
+            chunk.visit(mask, |page, entry| {
+                visit(base + page, entry, missing & (1 << page) != 0);
+                Fate::Keep
+            });
+        }
+    }
+
+    /// Visits the resident pages of the run `first..=last` in order.
+    pub(super) fn visit(
+        &mut self,
+        inode: InodeId,
+        first: u64,
+        last: u64,
+        mut visit: impl FnMut(u64, &mut Entry) -> Fate,
+    ) {
+        let range = (inode, window_of(first))..=(inode, window_of(last));
+        let mut empty = Vec::new();
+        for (&(_, number), window) in self.windows.range_mut(range) {
+            let first_chunk = number << WINDOW_BITS;
+            let mut emptied = false;
+            for (chunk, position) in window
+                .chunks
+                .iter_mut()
+                .zip(bits(u64::from(window.present)))
+            {
+                let number = first_chunk + u64::from(position);
+                let base = number << CHUNK_BITS;
+                if base > last || base + (CHUNK_PAGES - 1) < first {
+                    continue;
+                }
+                let mask = mask_in_chunk(number, first, last);
+                chunk.visit(mask, |page, entry| visit(base + page, entry));
+                emptied |= chunk.entries.is_empty();
+            }
+            if emptied {
+                window.drop_empty_chunks();
+                if window.chunks.is_empty() {
+                    empty.push(number);
+                }
+            }
+        }
+        for number in empty {
+            self.windows.remove(&(inode, number));
+        }
+    }
+
+    /// Visits every resident page of every inode.
+    pub(super) fn visit_all(&mut self, mut visit: impl FnMut(InodeId, u64, &mut Entry)) {
+        for (&(inode, number), window) in &mut self.windows {
+            for (chunk, position) in window
+                .chunks
+                .iter_mut()
+                .zip(bits(u64::from(window.present)))
+            {
+                let base = ((number << WINDOW_BITS) + u64::from(position)) << CHUNK_BITS;
+                for (entry, page) in chunk.entries.iter_mut().zip(bits(chunk.present)) {
+                    visit(inode, base + u64::from(page), entry);
+                }
+            }
+        }
+    }
+
+    /// The resident pages of an inode in order.
+    pub(super) fn of_inode(&self, inode: InodeId) -> impl Iterator<Item = (u64, &Entry)> {
+        let windows = self.windows.range((inode, 0)..=(inode, u64::MAX));
+        windows.flat_map(|(&(_, number), window)| {
+            let chunks = window.chunks.iter().zip(bits(u64::from(window.present)));
+            chunks.flat_map(move |(chunk, position)| {
+                let base = ((number << WINDOW_BITS) + u64::from(position)) << CHUNK_BITS;
+                let entries = chunk.entries.iter().zip(bits(chunk.present));
+                entries.map(move |(entry, page)| (base + u64::from(page), entry))
+            })
+        })
+    }
+
+    /// The first inode with a resident page whose id is `from` or higher.
+    pub(super) fn next_inode(&self, from: InodeId) -> Option<InodeId> {
+        self.windows
+            .range((from, 0)..)
+            .next()
+            .map(|(&(inode, _), _)| inode)
+    }
+
+    /// Heap bytes in use: what was asked for, plus the allocator's 8 bytes per block,
+    /// plus ordered-map nodes taken to be 60 % full.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        let mut bytes = self.windows.len() * size_of::<((InodeId, u64), Window)>() * 10 / 6;
+        for window in self.windows.values() {
+            bytes += window.chunks.capacity() * size_of::<Chunk>() + 8;
+            for chunk in &window.chunks {
+                bytes += chunk.entries.capacity() * size_of::<Entry>() + 8;
+            }
+        }
+        bytes as u64
+    }
+}

@@ -1,0 +1,62 @@
+//! Reading one inode of the index.
+
+use super::{
+    inode::{InodeId, InodeKey},
+    inodes::InodeRecord,
+    page::PageState,
+    pages::PageMap,
+    units::{ContentHash, PageIndex},
+};
+
+/// One inode and its resident pages.
+#[derive(Clone, Copy)]
+pub struct InodeView<'a> {
+    /// Its id in the index.
+    pub id: InodeId,
+    /// What makes it itself.
+    pub key: &'a InodeKey,
+    /// Whether its pages have a clean state, so that they could be shared.
+    pub eligible: bool,
+    resident: u64,
+    hashed: u64,
+    pages: &'a PageMap,
+}
+
+impl<'a> InodeView<'a> {
+    pub(super) fn new(id: InodeId, record: &'a InodeRecord, pages: &'a PageMap) -> Self {
+        Self {
+            id,
+            key: &record.key,
+            eligible: record.eligible,
+            resident: record.resident,
+            hashed: record.hashed,
+            pages,
+        }
+    }
+
+    /// Resident pages.
+    #[must_use]
+    pub const fn resident(&self) -> u64 {
+        self.resident
+    }
+
+    /// Resident pages whose content is known.
+    #[must_use]
+    pub const fn hashed(&self) -> u64 {
+        self.hashed
+    }
+
+    /// The resident pages in order, with what is known of each.
+    pub fn pages(&self) -> impl Iterator<Item = (PageIndex, PageState)> + use<'a> {
+        self.pages
+            .of_inode(self.id)
+            .map(|(page, entry)| (PageIndex(page), entry.state()))
+    }
+
+    /// The pages whose content is known, in order.
+    pub fn contents(&self) -> impl Iterator<Item = (PageIndex, ContentHash)> + use<'a> {
+        self.pages
+            .of_inode(self.id)
+            .filter_map(|(page, entry)| Some((PageIndex(page), entry.content()?)))
+    }
+}

@@ -1,0 +1,265 @@
+//! Making a [`Report`] from a measurement: names are looked up, pages become bytes,
+//! lists are sorted by duplicate bytes, most first, then by name.
+
+use std::{cmp::Reverse, collections::HashMap};
+
+use super::{
+    document::{
+        Coverage, FileEntry, FilesystemEntry, Hook, MeasurementInfo, Mechanism, PartnerEntry,
+        Report, SCHEMA, Scope, Skipped, Tool, TotalBytes,
+    },
+    host::Host,
+};
+use crate::model::{
+    files::{FileRow, Partner, partners, survey_files},
+    groups::group_rows,
+    inode::{Dev, InodeId, InodeKey},
+    measurement::{Filesystem, Measurement},
+    savings::{mechanisms, scopes_of},
+    totals::Totals,
+    units::Bytes,
+};
+
+/// Partners listed per file.
+const PARTNERS: usize = 3;
+
+impl Report {
+    /// Sums up a measurement; `top` limits the list of files, 0 lists all.
+    #[must_use]
+    pub fn new(measurement: &Measurement, host: &Host, top: usize) -> Self {
+        let names = Names::new(measurement);
+        let totals = measurement.index.totals();
+        let survey = survey_files(&measurement.index);
+        Self {
+            schema: SCHEMA.to_owned(),
+            tool: Tool {
+                name: env!("CARGO_PKG_NAME").to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+            host: host.clone(),
+            measurement: measurement_info(measurement),
+            coverage: coverage(measurement, &totals),
+            totals: total_bytes(&totals),
+            scopes: scopes_of(&measurement.index, survey.repeated)
+                .into_iter()
+                .map(|row| Scope {
+                    name: row.name.to_owned(),
+                    duplicate_bytes: row.duplicate.0,
+                })
+                .collect(),
+            mechanisms: mechanisms(&measurement.index)
+                .into_iter()
+                .map(|row| Mechanism {
+                    name: row.name.to_owned(),
+                    saving_bytes: row.saving.0,
+                    groups: row.groups,
+                    confidence: row.confidence.name().to_owned(),
+                })
+                .collect(),
+            filesystems: names.filesystem_entries(),
+            layers: Vec::new(),
+            images: Vec::new(),
+            containers: Vec::new(),
+            memcgs: Vec::new(),
+            files: names.file_entries(survey.rows, top),
+        }
+    }
+}
+
+fn measurement_info(measurement: &Measurement) -> MeasurementInfo {
+    MeasurementInfo {
+        engine: measurement.engine.name().to_owned(),
+        started_at: measurement.started_at.to_string(),
+        duration_ns: u64::try_from(measurement.duration.as_nanos()).unwrap_or(u64::MAX),
+        seed_id: measurement.seed_id.clone(),
+        hooks: measurement
+            .hooks
+            .iter()
+            .map(|hook| Hook {
+                event: hook.event.clone(),
+                attached: hook.attached.clone(),
+                lost: hook.lost,
+            })
+            .collect(),
+        notes: measurement.notes.clone(),
+    }
+}
+
+fn coverage(measurement: &Measurement, totals: &Totals) -> Coverage {
+    let [dirty, writeback, not_uptodate, raced, unreadable, budget] = totals.skipped;
+    Coverage {
+        resident_pages: totals.resident,
+        hashed_pages: totals.hashed,
+        skipped: Skipped {
+            dirty,
+            writeback,
+            not_uptodate,
+            raced,
+            unreadable,
+            budget,
+        },
+        events_lost: measurement.events_lost,
+        complete: measurement.complete,
+    }
+}
+
+fn total_bytes(totals: &Totals) -> TotalBytes {
+    TotalBytes {
+        resident_bytes: Bytes::of_pages(totals.resident).0,
+        eligible_bytes: Bytes::of_pages(totals.eligible).0,
+        distinct_bytes: Bytes::of_pages(totals.distinct).0,
+        duplicate_bytes: Bytes::of_pages(totals.duplicate).0,
+        zero_bytes: Bytes::of_pages(totals.zero_copies).0,
+    }
+}
+
+/// Who the inodes of a measurement are, with an answer for every one of them.
+struct Names<'a> {
+    measurement: &'a Measurement,
+    /// The known filesystems, then one for each device that none is known of.
+    filesystems: Vec<Filesystem>,
+    /// Position in `filesystems` of each inode with resident pages.
+    of_inode: HashMap<InodeId, usize>,
+}
+
+impl<'a> Names<'a> {
+    fn new(measurement: &'a Measurement) -> Self {
+        let mut filesystems = measurement.identity.filesystems.clone();
+        let mut by_dev: HashMap<Dev, usize> = HashMap::new();
+        for (position, filesystem) in filesystems.iter().enumerate() {
+            by_dev.entry(filesystem.dev).or_insert(position);
+        }
+        let known = filesystems.len();
+        let mut of_inode = HashMap::new();
+        for inode in measurement.index.inodes() {
+            let identity = measurement.identity.files.get(&inode.id);
+            let named = identity.map(|identity| identity.filesystem);
+            let position = named
+                .filter(|&position| position < known)
+                .unwrap_or_else(|| {
+                    *by_dev.entry(inode.key.dev).or_insert_with(|| {
+                        filesystems.push(unknown_filesystem(inode.key.dev));
+                        filesystems.len() - 1
+                    })
+                });
+            of_inode.insert(inode.id, position);
+        }
+        Self {
+            measurement,
+            filesystems,
+            of_inode,
+        }
+    }
+
+    fn filesystem_entries(&self) -> Vec<FilesystemEntry> {
+        let group_of = |inode: InodeId| u32::try_from(*self.of_inode.get(&inode)?).ok();
+        let rows = group_rows(&self.measurement.index, self.filesystems.len(), group_of);
+        let mut entries: Vec<FilesystemEntry> = self
+            .filesystems
+            .iter()
+            .zip(rows)
+            .filter(|(_, row)| row.resident.0 > 0)
+            .map(|(filesystem, row)| FilesystemEntry {
+                name: name_of(filesystem).to_owned(),
+                id: filesystem.id.clone(),
+                fs_type: filesystem.fs_type.clone(),
+                mount_point: filesystem.mount_point.clone(),
+                dev: filesystem.dev.to_string(),
+                resident_bytes: row.resident.0,
+                duplicate_bytes: row.duplicate.0,
+                exclusive_bytes: row.exclusive.0,
+                saving_share_bytes: row.saving_share,
+            })
+            .collect();
+        entries.sort_by(|one, other| {
+            let rank = |entry: &FilesystemEntry| Reverse(entry.duplicate_bytes);
+            (rank(one), &one.name).cmp(&(rank(other), &other.name))
+        });
+        entries
+    }
+
+    fn file_entries(&self, rows: Vec<FileRow>, top: usize) -> Vec<FileEntry> {
+        let index = &self.measurement.index;
+        let mut rows: Vec<(String, FileRow)> = rows
+            .into_iter()
+            .map(|row| (self.path(row.inode), row))
+            .collect();
+        rows.sort_by(|(path, row), (other_path, other)| {
+            (Reverse(row.duplicate), path, row.inode).cmp(&(
+                Reverse(other.duplicate),
+                other_path,
+                other.inode,
+            ))
+        });
+        if top > 0 {
+            rows.truncate(top);
+        }
+        let listed: Vec<InodeId> = rows.iter().map(|(_, row)| row.inode).collect();
+        let mut partners = partners(index, &listed, PARTNERS);
+        rows.into_iter()
+            .map(|(path, row)| {
+                let partners = partners.remove(&row.inode).unwrap_or_default();
+                self.file_entry(path, &row, &partners)
+            })
+            .collect()
+    }
+
+    fn file_entry(&self, path: String, row: &FileRow, partners: &[Partner]) -> FileEntry {
+        let key = self.key(row.inode);
+        let filesystem = self.of_inode.get(&row.inode);
+        FileEntry {
+            path,
+            fs: filesystem.map_or_else(String::new, |&position| {
+                name_of(&self.filesystems[position]).to_owned()
+            }),
+            dev: key.dev.to_string(),
+            ino: key.ino,
+            resident_bytes: row.resident.0,
+            duplicate_bytes: row.duplicate.0,
+            exclusive_bytes: row.exclusive.0,
+            saving_share_bytes: row.saving_share,
+            partners: partners
+                .iter()
+                .map(|partner| PartnerEntry {
+                    path: self.path(partner.inode),
+                    shared_bytes: partner.shared.0,
+                })
+                .collect(),
+        }
+    }
+
+    fn key(&self, inode: InodeId) -> InodeKey {
+        self.measurement
+            .index
+            .key(inode)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// The path of a file; an inode that nothing is known of is shown by its numbers.
+    fn path(&self, inode: InodeId) -> String {
+        self.measurement.identity.files.get(&inode).map_or_else(
+            || {
+                let key = self.key(inode);
+                format!("{}:{}", key.dev, key.ino)
+            },
+            |identity| identity.path.clone(),
+        )
+    }
+}
+
+fn unknown_filesystem(dev: Dev) -> Filesystem {
+    Filesystem {
+        dev,
+        fs_type: "unknown".to_owned(),
+        id: dev.to_string(),
+        mount_point: None,
+    }
+}
+
+fn name_of(filesystem: &Filesystem) -> &str {
+    filesystem.mount_point.as_deref().unwrap_or(&filesystem.id)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! The report `sharestat.report/v1` as it is written to JSON: units in names, unknown
+//! fields allowed, none of these missing. `docs/report.schema.json` is made from here.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::host::Host;
+
+/// The value of [`Report::schema`].
+pub const SCHEMA: &str = "sharestat.report/v1";
+
+/// One measurement, summed up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// Always `sharestat.report/v1`.
+    #[schemars(extend("const" = SCHEMA))]
+    pub schema: String,
+    /// What made the report.
+    pub tool: Tool,
+    /// Where it was measured.
+    pub host: Host,
+    /// How it was measured.
+    pub measurement: MeasurementInfo,
+    /// How much of the page cache the numbers cover.
+    pub coverage: Coverage,
+    /// The sums of the host.
+    pub totals: TotalBytes,
+    /// The duplicate bytes by how near the copies are; they add up to all of them.
+    pub scopes: Vec<Scope>,
+    /// What each way of sharing would save; they overlap.
+    pub mechanisms: Vec<Mechanism>,
+    /// By filesystem (superblock).
+    pub filesystems: Vec<FilesystemEntry>,
+    /// By overlay layer.
+    pub layers: Vec<Group>,
+    /// By image.
+    pub images: Vec<Group>,
+    /// By container.
+    pub containers: Vec<Group>,
+    /// By memory cgroup.
+    pub memcgs: Vec<Group>,
+    /// By file, most duplicate bytes first.
+    pub files: Vec<FileEntry>,
+}
+
+/// What made a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// Name of the program.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// How a measurement was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MeasurementInfo {
+    /// `bpf` or `user`.
+    pub engine: String,
+    /// When it began (RFC 3339).
+    #[schemars(extend("format" = "date-time"))]
+    pub started_at: String,
+    /// How long it took, in nanoseconds.
+    pub duration_ns: u64,
+    /// Equal when the hashes of two measurements can be compared.
+    pub seed_id: String,
+    /// What became of each hook.
+    pub hooks: Vec<Hook>,
+    /// Sentences about what limits the measurement.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// What became of one hook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Hook {
+    /// The kernel event.
+    pub event: String,
+    /// How it is attached, or `no: ` and the reason.
+    pub attached: String,
+    /// Events lost.
+    pub lost: u64,
+}
+
+/// What was seen and what of it was hashed: `resident_pages` = `hashed_pages` + all of
+/// `skipped`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Coverage {
+    /// Pages seen in the page cache.
+    pub resident_pages: u64,
+    /// Pages whose content is known.
+    pub hashed_pages: u64,
+    /// Pages whose content is not known, by reason.
+    pub skipped: Skipped,
+    /// Events lost in all.
+    pub events_lost: u64,
+    /// Whether the measurement ran to its end and repaired what was lost.
+    pub complete: bool,
+}
+
+/// Pages without a hash, by reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Skipped {
+    /// Dirty, or writably mapped where there is no clean state.
+    pub dirty: u64,
+    /// Under writeback.
+    pub writeback: u64,
+    /// Not uptodate yet.
+    pub not_uptodate: u64,
+    /// Changed every time they were tried.
+    pub raced: u64,
+    /// Poisoned, inaccessible, pinned, or the copy faulted.
+    pub unreadable: u64,
+    /// Their turn had not come.
+    pub budget: u64,
+}
+
+/// The sums of the host. `distinct_bytes` + `duplicate_bytes` is what was hashed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TotalBytes {
+    /// In the page cache, hashed or not.
+    pub resident_bytes: u64,
+    /// Hashed, on filesystems where pages have a clean state: what could be shared.
+    pub eligible_bytes: u64,
+    /// One copy of each content.
+    pub distinct_bytes: u64,
+    /// Copies beyond the first of each content.
+    pub duplicate_bytes: u64,
+    /// All copies of the zero page.
+    pub zero_bytes: u64,
+}
+
+/// The duplicates whose nearest other copy is that near.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Scope {
+    /// Name of the scope.
+    pub name: String,
+    /// Copies beyond the first.
+    pub duplicate_bytes: u64,
+}
+
+/// What one way of sharing would save.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Mechanism {
+    /// Name of the mechanism.
+    pub name: String,
+    /// Copies beyond the first of each class of equal pages.
+    pub saving_bytes: u64,
+    /// Classes of at least two pages.
+    pub groups: u64,
+    /// `exact`, `probable` or `verified`.
+    pub confidence: String,
+}
+
+/// What a layer, image, container or memory cgroup holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Group {
+    /// Name to show.
+    pub name: String,
+    /// What identifies it.
+    pub id: String,
+    /// In the page cache.
+    pub resident_bytes: u64,
+    /// Pages whose content has any other copy.
+    pub duplicate_bytes: u64,
+    /// Pages whose content has no copy outside.
+    pub exclusive_bytes: u64,
+    /// Its part of what sharing would save; the parts add up to the duplicate bytes.
+    pub saving_share_bytes: f64,
+}
+
+/// What a filesystem (superblock) holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FilesystemEntry {
+    /// Its mount point, else its id.
+    pub name: String,
+    /// What it is mounted from, or the kernel's name for the superblock.
+    pub id: String,
+    /// Its type.
+    pub fs_type: String,
+    /// Where it is mounted; null when it is mounted nowhere that we can see.
+    pub mount_point: Option<String>,
+    /// Its device number, `major:minor`.
+    pub dev: String,
+    /// In the page cache.
+    pub resident_bytes: u64,
+    /// Pages whose content has any other copy.
+    pub duplicate_bytes: u64,
+    /// Pages whose content has no copy outside.
+    pub exclusive_bytes: u64,
+    /// Its part of what sharing would save; the parts add up to the duplicate bytes.
+    pub saving_share_bytes: f64,
+}
+
+/// What a file holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FileEntry {
+    /// Its path, `fs:ino` when it has no name.
+    pub path: String,
+    /// The name of its filesystem, as in `filesystems`.
+    pub fs: String,
+    /// Its device number, `major:minor`.
+    pub dev: String,
+    /// Its inode number.
+    pub ino: u64,
+    /// In the page cache.
+    pub resident_bytes: u64,
+    /// Pages whose content has any other copy.
+    pub duplicate_bytes: u64,
+    /// Pages whose content has no copy outside the file.
+    pub exclusive_bytes: u64,
+    /// Its part of what sharing would save; the parts add up to the duplicate bytes.
+    pub saving_share_bytes: f64,
+    /// The files that it shares most content with, zero pages aside.
+    pub partners: Vec<PartnerEntry>,
+}
+
+/// Another file with the same contents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PartnerEntry {
+    /// Its path.
+    pub path: String,
+    /// Pages of the first file whose content this one also holds.
+    pub shared_bytes: u64,
+}

@@ -1,0 +1,177 @@
+//! The host that was measured: name, kernel, processors, memory, and what identifies
+//! the kernel's type information.
+
+use std::{fs, path::Path};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sharestat_ebpf::{PAGE_SIZE, xxh64::xxh64_page_bytes};
+
+/// Where a measurement was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Host {
+    /// Host name.
+    pub name: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// Machine architecture as the kernel names it.
+    pub arch: String,
+    /// Processors online.
+    pub cpus: u32,
+    /// Memory that the kernel manages.
+    pub memory_bytes: u64,
+    /// Equal for equal kernels: hash of the kernel's BTF, else its build id; null when
+    /// neither can be read.
+    pub btf_id: Option<String>,
+}
+
+impl Host {
+    /// Reads the particulars of the running host. What cannot be read is left empty,
+    /// because a report without a host name is still a report.
+    #[must_use]
+    pub fn read() -> Self {
+        let uname = rustix::system::uname();
+        let text = |field: &std::ffi::CStr| field.to_string_lossy().into_owned();
+        let memory = rustix::system::sysinfo();
+        Self {
+            name: text(uname.nodename()),
+            kernel: text(uname.release()),
+            arch: text(uname.machine()),
+            cpus: cpus_online(Path::new("/sys/devices/system/cpu/online")),
+            memory_bytes: widen(memory.totalram).saturating_mul(u64::from(memory.mem_unit)),
+            btf_id: btf_id(
+                Path::new("/sys/kernel/btf/vmlinux"),
+                Path::new("/sys/kernel/notes"),
+            ),
+        }
+    }
+}
+
+/// The field is as wide as the machine's `unsigned long`.
+fn widen(value: impl TryInto<u64>) -> u64 {
+    value.try_into().unwrap_or(u64::MAX)
+}
+
+/// Counts a list such as `0-3,5`; without it, the processors that this process may use.
+fn cpus_online(list: &Path) -> u32 {
+    let listed = fs::read_to_string(list)
+        .ok()
+        .and_then(|text| count_list(text.trim()));
+    listed.unwrap_or_else(|| {
+        let usable = std::thread::available_parallelism().map_or(1, usize::from);
+        u32::try_from(usable).unwrap_or(u32::MAX)
+    })
+}
+
+fn count_list(ranges: &str) -> Option<u32> {
+    ranges.split(',').try_fold(0_u32, |count, range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+        count.checked_add(last.checked_sub(first)?.checked_add(1)?)
+    })
+}
+
+fn btf_id(btf: &Path, notes: &Path) -> Option<String> {
+    if let Ok(contents) = fs::read(btf) {
+        return Some(format!("btf:{:016x}", digest(&contents)));
+    }
+    let notes = fs::read(notes).ok()?;
+    let mut id = "build-id:".to_owned();
+    for byte in build_id(&notes)? {
+        id.extend(
+            [byte >> 4, byte & 0xf]
+                .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])),
+        );
+    }
+    Some(id)
+}
+
+/// Hash of a file: the page hash of each 4 KiB seeds the next, the length seeds the first.
+fn digest(contents: &[u8]) -> u64 {
+    contents
+        .chunks(PAGE_SIZE)
+        .fold(contents.len() as u64, |seed, chunk| {
+            let mut page = [0; PAGE_SIZE];
+            page[..chunk.len()].copy_from_slice(chunk);
+            xxh64_page_bytes(&page, seed)
+        })
+}
+
+/// The descriptor of the note `GNU`, type 3 (`NT_GNU_BUILD_ID`, elf.h), in ELF notes:
+/// three words (name size, descriptor size, type), name and descriptor, each padded to 4.
+fn build_id(mut notes: &[u8]) -> Option<&[u8]> {
+    const NT_GNU_BUILD_ID: u32 = 3;
+    loop {
+        let (header, rest) = notes.split_first_chunk::<12>()?;
+        let word = |at: usize| {
+            let bytes = [header[at], header[at + 1], header[at + 2], header[at + 3]];
+            u32::from_ne_bytes(bytes)
+        };
+        let (name_size, size) = (word(0) as usize, word(4) as usize);
+        let name = rest.get(..name_size)?;
+        let rest = rest.get(name_size.next_multiple_of(4)..)?;
+        let descriptor = rest.get(..size)?;
+        if name == b"GNU\0" && word(8) == NT_GNU_BUILD_ID {
+            return Some(descriptor);
+        }
+        notes = rest.get(size.next_multiple_of(4)..)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processor_lists_are_counted() {
+        assert_eq!(count_list("0-3,5"), Some(5));
+        assert_eq!(count_list("0"), Some(1));
+        assert_eq!(count_list("3-1"), None);
+        assert_eq!(count_list(""), None);
+    }
+
+    fn note(name: &[u8], kind: u32, descriptor: &[u8]) -> Vec<u8> {
+        let mut note = Vec::new();
+        for word in [name.len(), descriptor.len()] {
+            note.extend(u32::try_from(word).expect("short").to_ne_bytes());
+        }
+        note.extend(kind.to_ne_bytes());
+        for part in [name, descriptor] {
+            note.extend(part);
+            note.resize(note.len().next_multiple_of(4), 0);
+        }
+        note
+    }
+
+    #[test]
+    fn the_build_id_is_found_among_other_notes() {
+        let mut notes = note(b"Xen\0", 3, b"abcde");
+        notes.extend(note(b"GNU\0", 1, b"x"));
+        notes.extend(note(b"GNU\0", 3, &[0xab, 0xcd]));
+        assert_eq!(build_id(&notes), Some(&[0xab, 0xcd][..]));
+        assert_eq!(build_id(&notes[..notes.len() - 4]), None);
+        assert_eq!(build_id(&[0xff; 40]), None);
+    }
+
+    #[test]
+    fn the_kernel_is_identified_by_its_btf_else_its_build_id() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let (btf, notes) = (directory.path().join("btf"), directory.path().join("notes"));
+        assert_eq!(btf_id(&btf, &notes), None);
+        fs::write(&notes, note(b"GNU\0", 3, &[1, 2])).expect("written");
+        assert_eq!(btf_id(&btf, &notes).as_deref(), Some("build-id:0102"));
+        fs::write(&btf, vec![1; 5000]).expect("written");
+        let one = btf_id(&btf, &notes);
+        fs::write(&btf, vec![1; 5001]).expect("written");
+        assert_ne!(btf_id(&btf, &notes), one);
+        assert!(one.is_some_and(|id| id.starts_with("btf:")));
+    }
+
+    #[test]
+    fn this_host_has_memory_and_processors() {
+        let host = Host::read();
+        assert!(host.memory_bytes > 1 << 20);
+        assert!(host.cpus >= 1);
+        assert!(!host.kernel.is_empty());
+    }
+}

@@ -1,0 +1,16 @@
+//! Reports: one [`Report`] made from a measurement, and one file per format it is
+//! written in. Reading the host's own particulars is the only I/O here.
+
+mod build;
+pub mod csv;
+pub mod document;
+pub mod host;
+pub mod json;
+pub mod ndjson;
+pub mod text;
+
+pub use document::Report;
+pub use host::Host;
+
+#[cfg(test)]
+mod sample;

@@ -1,0 +1,311 @@
+//! One immutable picture of the measurement: all that the screen ever sees.
+//!
+//! The collector makes one per refresh and publishes it through a watch channel. Long
+//! lists are shared, so that cloning and freezing a frame cost nothing.
+
+use std::{sync::Arc, time::Instant};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::serial;
+use crate::model::{inode::InodeId, totals::Totals, units::Bytes};
+
+/// Schema name in frames written as JSON.
+pub const SCHEMA: &str = "sharestat.frame/v1";
+
+/// A picture of the measurement at one moment.
+#[derive(Clone, Debug, Serialize)]
+pub struct Frame {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// Counts up by one per frame; equal numbers mean equal contents.
+    pub sequence: u64,
+    /// Wall-clock time of the measurement.
+    pub taken_at: Timestamp,
+    /// The same moment on this machine's monotonic clock, from which ages are computed.
+    #[serde(skip)]
+    pub taken: Instant,
+    /// Host name.
+    pub host: String,
+    /// `bpf` or `user`.
+    pub engine: String,
+    /// How far the first census is.
+    pub census: Census,
+    /// Events lost so far. Census repairs what they left behind.
+    pub events_lost: u64,
+    /// Sums over the whole page cache.
+    #[serde(serialize_with = "serial::totals")]
+    pub totals: Totals,
+    /// What happens per second.
+    pub rates: Rates,
+    /// Earlier samples, oldest first, for the sparklines.
+    pub history: Arc<[Sample]>,
+    /// What measuring costs.
+    pub cost: Cost,
+    /// Kernel hooks and what each became.
+    pub hooks: Vec<Hook>,
+    /// Named counters, in the order of display.
+    pub counters: Vec<Counter>,
+    /// Distributions.
+    pub histograms: Vec<Histogram>,
+    /// Where the copies are; the rows add up to the duplicate bytes.
+    pub scopes: Vec<Scope>,
+    /// What each way of sharing would save.
+    pub mechanisms: Vec<Mechanism>,
+    /// Files with resident pages.
+    pub files: Arc<[FileRow]>,
+    /// Filesystems with resident pages.
+    pub filesystems: Arc<[GroupRow]>,
+    /// Layers, images and containers, as far as they are known.
+    pub identity: Identity,
+    /// The answer to the last [`Command::Explain`].
+    pub explained: Option<Explanation>,
+    /// Sentences on what the numbers do not cover.
+    pub notes: Vec<String>,
+}
+
+impl Frame {
+    /// A frame without any data, measured now.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            schema: SCHEMA,
+            sequence: 0,
+            taken_at: Timestamp::now(),
+            taken: Instant::now(),
+            host: String::new(),
+            engine: String::new(),
+            census: Census::Running { percent: 0 },
+            events_lost: 0,
+            totals: Totals::default(),
+            rates: Rates::default(),
+            history: Arc::from([]),
+            cost: Cost::default(),
+            hooks: Vec::new(),
+            counters: Vec::new(),
+            histograms: Vec::new(),
+            scopes: Vec::new(),
+            mechanisms: Vec::new(),
+            files: Arc::from([]),
+            filesystems: Arc::from([]),
+            identity: Identity::default(),
+            explained: None,
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// Progress of the first census.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum Census {
+    /// Pages cached before the start are still being found: sums are too low.
+    Running {
+        /// 0 to 100.
+        percent: u8,
+    },
+    /// Every resident page has been seen.
+    Done,
+}
+
+/// Events per second. `None` where no hook tells them apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Rates {
+    /// Pages added to the page cache.
+    pub adds: f64,
+    /// Pages taken by reclaim.
+    pub reclaims: Option<f64>,
+    /// Pages truncated or invalidated.
+    pub truncates: Option<f64>,
+    /// Pages that became dirty.
+    pub dirtied: f64,
+    /// Pages read from storage while their content was resident.
+    pub avoidable_reads: Option<f64>,
+    /// Distinct pages reclaimed while as many duplicates were resident.
+    pub avoidable_reclaims: Option<f64>,
+}
+
+/// One earlier moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Sample {
+    /// Duplicate bytes then.
+    pub duplicate: Bytes,
+    /// Rates then.
+    pub rates: Rates,
+}
+
+/// What measuring costs the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Cost {
+    /// Of one CPU, user and system.
+    pub cpu_percent: f64,
+    /// Resident memory of this process.
+    pub rss: Bytes,
+    /// Median time of one hook in nanoseconds.
+    pub hook_ns_p50: Option<u64>,
+    /// 99th percentile of the same.
+    pub hook_ns_p99: Option<u64>,
+}
+
+/// One kernel hook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Hook {
+    /// Event, such as `mm_filemap_add_to_page_cache`.
+    pub event: String,
+    /// `raw_tracepoint`, `fentry`, … or `no: reason`.
+    pub attached: String,
+    /// Events of it that were lost.
+    pub lost: u64,
+}
+
+impl Hook {
+    /// Whether the kernel took the hook.
+    #[must_use]
+    pub fn works(&self) -> bool {
+        self.attached != "no" && !self.attached.starts_with("no:")
+    }
+}
+
+/// A named number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Counter {
+    /// Name.
+    pub name: String,
+    /// Value since the start.
+    pub value: u64,
+}
+
+/// A distribution as bars.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Histogram {
+    /// What was measured.
+    pub name: String,
+    /// Unit of the bounds, such as `ms`.
+    pub unit: String,
+    /// Upper bound of each bar and how many values fell below it and above the one before.
+    pub bars: Vec<(u64, u64)>,
+}
+
+/// Duplicates by where their nearest copy is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Scope {
+    /// Name, such as `self` or `host`.
+    pub name: String,
+    /// Bytes.
+    pub duplicate: Bytes,
+}
+
+/// What one way of sharing would save.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Mechanism {
+    /// Name, such as `content`.
+    pub name: String,
+    /// Bytes.
+    pub saving: Bytes,
+    /// Classes with more than one page.
+    pub groups: u64,
+    /// `exact`, `probable` or `verified`.
+    pub confidence: String,
+}
+
+/// One file with resident pages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FileRow {
+    /// The index's number for it.
+    #[serde(serialize_with = "serial::inode")]
+    pub inode: InodeId,
+    /// Path under its mount point, or `fs:ino`.
+    pub path: Arc<str>,
+    /// Type of its filesystem, such as `xfs`.
+    pub fs: Arc<str>,
+    /// [`GroupRow::id`] of its filesystem.
+    pub filesystem: Arc<str>,
+    /// [`GroupRow::id`] of its layer, when it lies in one.
+    pub layer: Option<Arc<str>>,
+    /// Bytes in the page cache.
+    pub resident: Bytes,
+    /// Bytes whose content has another copy.
+    pub duplicate: Bytes,
+    /// Bytes whose content has no copy outside this file.
+    pub exclusive: Bytes,
+    /// Its share of what sharing by content would save, rounded to bytes.
+    pub saving: Bytes,
+    /// Bytes of zero pages.
+    pub zero: Bytes,
+}
+
+/// A filesystem, layer, image or container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GroupRow {
+    /// Unique within its list.
+    pub id: Arc<str>,
+    /// What people call it: mount point, layer directory, image or container name.
+    pub name: Arc<str>,
+    /// Type of the filesystem, or the container runtime; empty where there is none.
+    pub kind: Arc<str>,
+    /// Layers of an image or container, by [`GroupRow::id`].
+    pub layers: Arc<[Arc<str>]>,
+    /// Bytes in the page cache.
+    pub resident: Bytes,
+    /// Bytes whose content has another copy.
+    pub duplicate: Bytes,
+    /// Bytes whose content has no copy outside.
+    pub exclusive: Bytes,
+    /// Its share of what sharing by content would save, rounded to bytes.
+    pub saving: Bytes,
+    /// Bytes of zero pages.
+    pub zero: Bytes,
+    /// Bytes charged to its memory cgroup.
+    pub charged: Option<Bytes>,
+}
+
+/// Layers, images and containers.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Identity {
+    /// Why they are not known; `None` when they were looked for.
+    pub missing: Option<String>,
+    /// Layers.
+    pub layers: Arc<[GroupRow]>,
+    /// Images.
+    pub images: Arc<[GroupRow]>,
+    /// Containers.
+    pub containers: Arc<[GroupRow]>,
+}
+
+/// Which files hold the same contents as one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The file asked about.
+    #[serde(serialize_with = "serial::inode")]
+    pub inode: InodeId,
+    /// Files that share contents with it, at most so many as the collector looks for.
+    pub copies: Arc<[CopyRow]>,
+}
+
+/// A file that shares contents with the explained one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CopyRow {
+    /// The index's number for it.
+    #[serde(serialize_with = "serial::inode")]
+    pub inode: InodeId,
+    /// Path under its mount point, or `fs:ino`.
+    pub path: Arc<str>,
+    /// Type of its filesystem.
+    pub fs: Arc<str>,
+    /// Bytes of the explained file whose content this file holds too.
+    pub shared: Bytes,
+}
+
+/// What the screen asks of the collector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Make a frame this often.
+    Refresh(std::time::Duration),
+    /// Make a frame now.
+    RefreshNow,
+    /// Put the copies of this file into the coming frames.
+    Explain(InodeId),
+    /// The screen is closed: stop.
+    Quit,
+}

@@ -1,0 +1,277 @@
+//! Where one can be: views (tabs), pages (a view, perhaps within one row of another),
+//! and the way back.
+
+use std::sync::Arc;
+
+use super::{
+    columns::Table,
+    frame::{CopyRow, FileRow, Frame, GroupRow},
+    rows::Row,
+};
+use crate::model::inode::InodeId;
+
+/// A tab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum View {
+    /// Sums.
+    Overview,
+    /// Files.
+    Files,
+    /// Layers.
+    Layers,
+    /// Images.
+    Images,
+    /// Containers.
+    Containers,
+    /// Filesystems.
+    Filesystems,
+    /// Rates and distributions.
+    Events,
+    /// State of the instrument.
+    Health,
+}
+
+impl View {
+    /// All views in the order of the tabs.
+    pub const ALL: [Self; 8] = [
+        Self::Overview,
+        Self::Files,
+        Self::Layers,
+        Self::Images,
+        Self::Containers,
+        Self::Filesystems,
+        Self::Events,
+        Self::Health,
+    ];
+
+    /// Name on the tab.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Files => "Files",
+            Self::Layers => "Layers",
+            Self::Images => "Images",
+            Self::Containers => "Containers",
+            Self::Filesystems => "Filesystems",
+            Self::Events => "Events",
+            Self::Health => "Health",
+        }
+    }
+
+    /// Whether the tab is worth its place: layers, images and containers only once there
+    /// are some. Its key works anyway, and says why there is nothing.
+    #[must_use]
+    pub fn has_rows(self, frame: &Frame) -> bool {
+        match self {
+            Self::Layers => !frame.identity.layers.is_empty(),
+            Self::Images => !frame.identity.images.is_empty(),
+            Self::Containers => !frame.identity.containers.is_empty(),
+            Self::Overview | Self::Files | Self::Filesystems | Self::Events | Self::Health => true,
+        }
+    }
+
+    /// Its page.
+    #[must_use]
+    pub const fn page(self) -> Page {
+        match self {
+            Self::Overview => Page::Overview,
+            Self::Files => Page::Files(None),
+            Self::Layers => Page::Layers(None),
+            Self::Images => Page::Images,
+            Self::Containers => Page::Containers,
+            Self::Filesystems => Page::Filesystems,
+            Self::Events => Page::Events,
+            Self::Health => Page::Health,
+        }
+    }
+}
+
+/// The row that a page was opened from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Within {
+    /// A filesystem's files, by its id.
+    Filesystem(Arc<str>, Arc<str>),
+    /// A layer's files, by its id.
+    Layer(Arc<str>, Arc<str>),
+    /// An image's or container's layers, by their ids.
+    Layers(Arc<[Arc<str>]>, Arc<str>),
+}
+
+impl Within {
+    /// What people call the row.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Filesystem(_, name) | Self::Layer(_, name) | Self::Layers(_, name) => name,
+        }
+    }
+
+    fn has_file(&self, file: &FileRow) -> bool {
+        match self {
+            Self::Filesystem(id, _) => file.filesystem == *id,
+            Self::Layer(id, _) => file.layer.as_ref() == Some(id),
+            Self::Layers(ids, _) => file.layer.as_ref().is_some_and(|layer| ids.contains(layer)),
+        }
+    }
+
+    fn has_group(&self, group: &GroupRow) -> bool {
+        match self {
+            Self::Layers(ids, _) => ids.contains(&group.id),
+            Self::Filesystem(id, _) | Self::Layer(id, _) => group.id == *id,
+        }
+    }
+}
+
+/// What the body of the screen shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// Sums.
+    Overview,
+    /// All files, or those of one row.
+    Files(Option<Within>),
+    /// Files that share contents with one file.
+    Copies(InodeId, Arc<str>),
+    /// Filesystems.
+    Filesystems,
+    /// All layers, or those of one row.
+    Layers(Option<Within>),
+    /// Images.
+    Images,
+    /// Containers.
+    Containers,
+    /// Rates and distributions.
+    Events,
+    /// State of the instrument.
+    Health,
+}
+
+impl Page {
+    /// Its table, if it is one.
+    #[must_use]
+    pub const fn table(&self) -> Option<Table> {
+        match self {
+            Self::Files(_) => Some(Table::Files),
+            Self::Copies(..) => Some(Table::Copies),
+            Self::Filesystems => Some(Table::Filesystems),
+            Self::Layers(_) => Some(Table::Layers),
+            Self::Images => Some(Table::Images),
+            Self::Containers => Some(Table::Containers),
+            Self::Overview | Self::Events | Self::Health => None,
+        }
+    }
+
+    /// What it shows, in words.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self {
+            Self::Files(None) => "Files".to_owned(),
+            Self::Files(Some(within)) => format!("files of {}", within.name()),
+            Self::Copies(_, path) => format!("files with contents of {path}"),
+            Self::Layers(None) => "Layers".to_owned(),
+            Self::Layers(Some(within)) => format!("layers of {}", within.name()),
+            Self::Filesystems => "Filesystems".to_owned(),
+            Self::Images => "Images".to_owned(),
+            Self::Containers => "Containers".to_owned(),
+            Self::Overview => "Overview".to_owned(),
+            Self::Events => "Events".to_owned(),
+            Self::Health => "Health".to_owned(),
+        }
+    }
+
+    /// Its rows in a frame; none where it is no table, and `None` for the copies of a file
+    /// that this frame does not explain.
+    #[must_use]
+    pub fn rows<'a>(&self, frame: &'a Frame) -> Option<Rows<'a>> {
+        Some(match self {
+            Self::Files(_) => Rows::Files(&frame.files),
+            Self::Copies(inode, _) => {
+                let explained = frame.explained.as_ref()?;
+                if explained.inode != *inode {
+                    return None;
+                }
+                Rows::Copies(&explained.copies)
+            }
+            Self::Filesystems => Rows::Groups(&frame.filesystems),
+            Self::Layers(_) => Rows::Groups(&frame.identity.layers),
+            Self::Images => Rows::Groups(&frame.identity.images),
+            Self::Containers => Rows::Groups(&frame.identity.containers),
+            Self::Overview | Self::Events | Self::Health => Rows::Groups(&[]),
+        })
+    }
+
+    /// Whether a row lies in what the page was opened from.
+    #[must_use]
+    pub fn admits(&self, rows: Rows<'_>, position: usize) -> bool {
+        match (self, rows) {
+            (Self::Files(Some(within)), Rows::Files(files)) => within.has_file(&files[position]),
+            (Self::Layers(Some(within)), Rows::Groups(rows)) => within.has_group(&rows[position]),
+            _ => true,
+        }
+    }
+
+    /// The page behind a row.
+    #[must_use]
+    pub fn behind(&self, rows: Rows<'_>, position: usize) -> Option<Self> {
+        match rows {
+            Rows::Files(files) => files
+                .get(position)
+                .map(|file| Self::Copies(file.inode, Arc::clone(&file.path))),
+            Rows::Copies(copies) => copies
+                .get(position)
+                .map(|copy| Self::Copies(copy.inode, Arc::clone(&copy.path))),
+            Rows::Groups(groups) => {
+                let group = groups.get(position)?;
+                let (id, name) = (Arc::clone(&group.id), Arc::clone(&group.name));
+                match self {
+                    Self::Filesystems => Some(Self::Files(Some(Within::Filesystem(id, name)))),
+                    Self::Layers(_) => Some(Self::Files(Some(Within::Layer(id, name)))),
+                    Self::Images | Self::Containers => {
+                        let layers = Arc::clone(&group.layers);
+                        Some(Self::Layers(Some(Within::Layers(layers, name))))
+                    }
+                    _ => None,
+                }
+            }
+        }
+    }
+}
+
+/// The rows of a page.
+#[derive(Clone, Copy, Debug)]
+pub enum Rows<'a> {
+    /// Files.
+    Files(&'a [FileRow]),
+    /// Files that share contents.
+    Copies(&'a [CopyRow]),
+    /// Filesystems, layers, images or containers.
+    Groups(&'a [GroupRow]),
+}
+
+impl<'a> Rows<'a> {
+    /// How many.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        match self {
+            Self::Files(rows) => rows.len(),
+            Self::Copies(rows) => rows.len(),
+            Self::Groups(rows) => rows.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The row at a position below [`len`](Self::len).
+    #[must_use]
+    pub fn row(self, position: usize) -> &'a dyn Row {
+        match self {
+            Self::Files(rows) => &rows[position],
+            Self::Copies(rows) => &rows[position],
+            Self::Groups(rows) => &rows[position],
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What each kind of row has in which column.
+
+use std::sync::Arc;
+
+use super::{
+    columns::Column,
+    frame::{CopyRow, FileRow, GroupRow},
+};
+use crate::{
+    model::{inode::InodeId, units::Bytes},
+    query::Value,
+};
+
+/// What stays the same about a row from frame to frame.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RowKey {
+    /// A file.
+    Inode(InodeId),
+    /// A group's id.
+    Id(Arc<str>),
+}
+
+/// A row of any table.
+pub trait Row {
+    /// Its value in a column; [`Value::Missing`] where it has none.
+    fn value(&self, column: Column) -> Value<'_>;
+    /// Its identity.
+    fn key(&self) -> RowKey;
+    /// Whether it is the row of that identity.
+    fn is(&self, key: &RowKey) -> bool;
+
+    /// Its value in a column of bytes.
+    fn bytes(&self, column: Column) -> Option<u64> {
+        match self.value(column) {
+            Value::Bytes(bytes) => Some(bytes),
+            Value::Text(_) | Value::Missing => None,
+        }
+    }
+}
+
+const fn bytes(value: Bytes) -> Value<'static> {
+    Value::Bytes(value.0)
+}
+
+impl Row for FileRow {
+    fn value(&self, column: Column) -> Value<'_> {
+        match column {
+            Column::Path => Value::Text(&self.path),
+            Column::Fs => Value::Text(&self.fs),
+            Column::Resident => bytes(self.resident),
+            Column::Duplicate => bytes(self.duplicate),
+            Column::Exclusive => bytes(self.exclusive),
+            Column::Saving => bytes(self.saving),
+            Column::Zero => bytes(self.zero),
+            Column::Name | Column::Runtime | Column::Charged | Column::Shared => Value::Missing,
+        }
+    }
+
+    fn key(&self) -> RowKey {
+        RowKey::Inode(self.inode)
+    }
+
+    fn is(&self, key: &RowKey) -> bool {
+        matches!(key, RowKey::Inode(inode) if *inode == self.inode)
+    }
+}
+
+impl Row for CopyRow {
+    fn value(&self, column: Column) -> Value<'_> {
+        match column {
+            Column::Path => Value::Text(&self.path),
+            Column::Fs => Value::Text(&self.fs),
+            Column::Shared => bytes(self.shared),
+            Column::Name
+            | Column::Runtime
+            | Column::Resident
+            | Column::Duplicate
+            | Column::Exclusive
+            | Column::Saving
+            | Column::Zero
+            | Column::Charged => Value::Missing,
+        }
+    }
+
+    fn key(&self) -> RowKey {
+        RowKey::Inode(self.inode)
+    }
+
+    fn is(&self, key: &RowKey) -> bool {
+        matches!(key, RowKey::Inode(inode) if *inode == self.inode)
+    }
+}
+
+impl Row for GroupRow {
+    fn value(&self, column: Column) -> Value<'_> {
+        match column {
+            Column::Name => Value::Text(&self.name),
+            Column::Fs | Column::Runtime => Value::Text(&self.kind),
+            Column::Resident => bytes(self.resident),
+            Column::Duplicate => bytes(self.duplicate),
+            Column::Exclusive => bytes(self.exclusive),
+            Column::Saving => bytes(self.saving),
+            Column::Zero => bytes(self.zero),
+            Column::Charged => self.charged.map_or(Value::Missing, bytes),
+            Column::Path | Column::Shared => Value::Missing,
+        }
+    }
+
+    fn key(&self) -> RowKey {
+        RowKey::Id(Arc::clone(&self.id))
+    }
+
+    fn is(&self, key: &RowKey) -> bool {
+        matches!(key, RowKey::Id(id) if *id == self.id)
+    }
+}

@@ -1,0 +1,253 @@
+//! What the screen remembers: frames, the way to the current page, sort orders, the
+//! overlay, settings. Keys and frames go in; effects and a picture come out.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ratatui::layout::Size;
+
+use super::{
+    columns::Table,
+    frame::{Command, Frame},
+    keys::KeyMap,
+    list::List,
+    overlay::Overlay,
+    pages::{Page, Rows, View},
+    theme::{Role, Theme},
+    units::Units,
+    views,
+};
+
+/// How long a message stays in the footer.
+const MESSAGE_TIME: Duration = Duration::from_secs(5);
+
+/// Something for the driver to do.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Tell the collector.
+    Send(Command),
+    /// Write the frame to a file.
+    Write(Arc<Frame>),
+    /// Switch mouse reports.
+    Mouse(bool),
+    /// Draw every cell again.
+    Clear,
+    /// Go into the background.
+    Suspend,
+    /// Leave.
+    Quit,
+}
+
+/// One step of the way to the current page.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    pub(super) page: Page,
+    /// Row under the cursor, or first line shown where there is no table.
+    pub(super) cursor: usize,
+    /// First row shown.
+    pub(super) top: usize,
+}
+
+impl Step {
+    pub(super) const fn to(page: Page) -> Self {
+        Self {
+            page,
+            cursor: 0,
+            top: 0,
+        }
+    }
+}
+
+/// A sentence in the footer.
+#[derive(Clone, Debug)]
+pub(super) struct Message {
+    pub(super) text: String,
+    pub(super) role: Role,
+    until: Instant,
+}
+
+/// The state of the screen.
+#[derive(Debug)]
+pub struct State {
+    pub(super) theme: Theme,
+    pub(super) keys: KeyMap,
+    pub(super) latest: Arc<Frame>,
+    pub(super) frozen: Option<Arc<Frame>>,
+    pub(super) view: View,
+    /// Never empty: the first step is the view's own page.
+    pub(super) steps: Vec<Step>,
+    pub(super) lists: [List; Table::ALL.len()],
+    pub(super) overlay: Option<Overlay>,
+    pub(super) message: Option<Message>,
+    pub(super) units: Units,
+    pub(super) shares: bool,
+    pub(super) refresh: Duration,
+    pub(super) mouse: bool,
+    pub(super) size: Size,
+    /// Rows of the current table in order; computed by [`prepare`](Self::prepare).
+    pub(super) order: Arc<[u32]>,
+    pub(super) effects: Vec<Effect>,
+}
+
+impl State {
+    /// Starts on the overview of a frame.
+    #[must_use]
+    pub fn new(theme: Theme, keys: KeyMap, refresh: Duration, frame: Arc<Frame>) -> Self {
+        Self {
+            theme,
+            keys,
+            latest: frame,
+            frozen: None,
+            view: View::Overview,
+            steps: vec![Step::to(Page::Overview)],
+            lists: Table::ALL.map(List::new),
+            overlay: None,
+            message: None,
+            units: Units::default(),
+            shares: false,
+            refresh,
+            mouse: false,
+            size: Size::new(80, 24),
+            order: Arc::from([]),
+            effects: Vec::new(),
+        }
+    }
+
+    /// Takes a newer frame. A frozen picture stays.
+    pub fn receive(&mut self, frame: Arc<Frame>) {
+        self.latest = frame;
+    }
+
+    /// The frame on the screen.
+    #[must_use]
+    pub fn frame(&self) -> &Arc<Frame> {
+        self.frozen.as_ref().unwrap_or(&self.latest)
+    }
+
+    /// The frame that the current page's rows come from: the one on the screen, except
+    /// for copies that were asked for after it was frozen.
+    pub(super) fn source(&self) -> &Arc<Frame> {
+        let shown = self.frame();
+        if self.page().rows(shown).is_none() && self.page().rows(&self.latest).is_some() {
+            return &self.latest;
+        }
+        shown
+    }
+
+    /// The page on the screen.
+    #[must_use]
+    pub fn page(&self) -> &Page {
+        &self.step().page
+    }
+
+    pub(super) fn step(&self) -> &Step {
+        &self.steps[self.steps.len() - 1]
+    }
+
+    pub(super) fn step_mut(&mut self) -> &mut Step {
+        let last = self.steps.len() - 1;
+        &mut self.steps[last]
+    }
+
+    /// Sort order and filter of the current table.
+    pub(super) fn list(&self) -> Option<&List> {
+        self.page().table().map(|table| &self.lists[table as usize])
+    }
+
+    pub(super) fn list_mut(&mut self) -> Option<&mut List> {
+        self.page()
+            .table()
+            .map(|table| &mut self.lists[table as usize])
+    }
+
+    /// Shows a sentence in the footer for a while.
+    pub fn say(&mut self, text: impl Into<String>, role: Role, now: Instant) {
+        self.message = Some(Message {
+            text: text.into(),
+            role,
+            until: now + MESSAGE_TIME,
+        });
+    }
+
+    /// Forgets what is over. Whether the screen has to be drawn again.
+    pub fn expire(&mut self, now: Instant) -> bool {
+        let over = self
+            .message
+            .as_ref()
+            .is_some_and(|message| message.until <= now);
+        if over {
+            self.message = None;
+        }
+        over || self.frozen.is_some() || self.is_stale(now)
+    }
+
+    /// Whether several frames that should have come have not.
+    pub(super) fn is_stale(&self, now: Instant) -> bool {
+        let age = now.saturating_duration_since(self.latest.taken);
+        age > (self.refresh * 3).max(Duration::from_secs(2))
+    }
+
+    /// What the driver has to do now.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Rows that fit into the body's table.
+    pub(super) fn visible_rows(&self) -> usize {
+        // Tabs, status, footer; title and header of the table.
+        usize::from(self.size.height).saturating_sub(5).max(1)
+    }
+
+    /// Lines that fit into the body.
+    pub(super) fn visible_lines(&self) -> usize {
+        usize::from(self.size.height).saturating_sub(3).max(1)
+    }
+
+    /// Brings order, cursor and scrolling into line with frame and size. To be called
+    /// before each drawing.
+    pub fn prepare(&mut self, size: Size) {
+        self.size = size;
+        let Some(table) = self.page().table() else {
+            let lines = views::line_count(self);
+            let last = lines.saturating_sub(self.visible_lines());
+            let step = self.step_mut();
+            step.cursor = step.cursor.min(last);
+            return;
+        };
+        let page = self.page().clone();
+        let source = Arc::clone(self.source());
+        let rows = page.rows(&source).unwrap_or(Rows::Groups(&[]));
+        let list = &mut self.lists[table as usize];
+        let order = list.order(&page, rows, source.sequence, self.shares);
+        let follow = list.follow.clone();
+        let visible = self.visible_rows();
+        let step = self.step_mut();
+        if let Some(key) = follow
+            && !order
+                .get(step.cursor)
+                .is_some_and(|row| rows.row(*row as usize).is(&key))
+            && let Some(found) = order
+                .iter()
+                .position(|row| rows.row(*row as usize).is(&key))
+        {
+            step.cursor = found;
+        }
+        step.cursor = step.cursor.min(order.len().saturating_sub(1));
+        let lowest_top = (step.cursor + 1).saturating_sub(visible);
+        let last_top = order.len().saturating_sub(visible);
+        step.top = step
+            .top
+            .clamp(lowest_top, step.cursor)
+            .min(last_top.max(lowest_top));
+        self.order = order;
+    }
+
+    /// Tabs shown now: those with rows, and the current one.
+    #[must_use]
+    pub fn tabs(&self) -> Vec<View> {
+        let shown = |view: &View| *view == self.view || view.has_rows(self.frame());
+        View::ALL.into_iter().filter(shown).collect()
+    }
+}

@@ -1,0 +1,12 @@
+//! Layers, images and containers: what to say while there are none.
+
+use super::super::{pages::View, state::State};
+
+/// Why there are no rows: not looked for (and why), or none found.
+pub(super) fn empty(state: &State, view: View) -> String {
+    let what = view.title().to_lowercase();
+    match &state.frame().identity.missing {
+        Some(reason) => format!("{what} are not known: {reason}"),
+        None => format!("no {what} found on this host"),
+    }
+}

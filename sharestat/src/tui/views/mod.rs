@@ -1,0 +1,111 @@
+//! One file per view. Tables share `table`; the other views are sections of lines that
+//! flow into as many columns as the screen has room for.
+
+use ratatui::{Frame as Canvas, layout::Rect, text::Line, widgets::Paragraph};
+
+use super::{
+    draw::Hits,
+    pages::{Page, View},
+    state::State,
+};
+
+mod bars;
+mod copies;
+mod events;
+mod files;
+mod filesystems;
+mod groups;
+mod health;
+pub(super) mod help;
+pub(super) mod menus;
+mod overview;
+mod table;
+
+/// A titled block of lines.
+type Section = Vec<Line<'static>>;
+
+/// Columns between two columns of sections.
+const GAP: u16 = 3;
+
+/// Draws the current page.
+pub(super) fn draw_page(state: &State, canvas: &mut Canvas<'_>, area: Rect, hits: &mut Hits) {
+    match state.page() {
+        Page::Files(within) => {
+            let empty = files::empty(state, within.is_some());
+            table::draw(state, &empty, canvas, area, hits);
+        }
+        Page::Copies(..) => table::draw(state, &copies::empty(state), canvas, area, hits),
+        Page::Filesystems => table::draw(state, filesystems::EMPTY, canvas, area, hits),
+        Page::Layers(_) => {
+            table::draw(
+                state,
+                &groups::empty(state, View::Layers),
+                canvas,
+                area,
+                hits,
+            );
+        }
+        Page::Images => {
+            table::draw(
+                state,
+                &groups::empty(state, View::Images),
+                canvas,
+                area,
+                hits,
+            );
+        }
+        Page::Containers => {
+            table::draw(
+                state,
+                &groups::empty(state, View::Containers),
+                canvas,
+                area,
+                hits,
+            );
+        }
+        Page::Overview | Page::Events | Page::Health => {
+            let top = u16::try_from(state.step().cursor).unwrap_or(u16::MAX);
+            let (width, columns) = flow(state, area.width);
+            for (column, lines) in (0_u16..).zip(columns) {
+                let x = area.x + column * (width + GAP);
+                let place = Rect::new(x, area.y, width, area.height).intersection(area);
+                canvas.render_widget(Paragraph::new(lines).scroll((top, 0)), place);
+            }
+        }
+    }
+}
+
+/// Lines of the current page at the state's size, 0 for a table.
+pub(super) fn line_count(state: &State) -> usize {
+    let (_, columns) = flow(state, state.size.width);
+    columns.iter().map(Vec::len).max().unwrap_or(0)
+}
+
+/// The sections of the current page in columns, each section in the shortest column.
+fn flow(state: &State, room: u16) -> (u16, Vec<Section>) {
+    let count = match room {
+        0..110 => 1,
+        110..190 => 2,
+        _ => 3,
+    };
+    let width = (room.saturating_sub((count - 1) * GAP) / count).min(120);
+    let columns = usize::from(width);
+    let sections = match state.page() {
+        Page::Overview => overview::sections(state, columns),
+        Page::Events => events::sections(state, columns),
+        Page::Health => health::sections(state, columns),
+        _ => Vec::new(),
+    };
+    let mut flowed = vec![Section::new(); usize::from(count)];
+    for section in sections {
+        let shortest = (0..flowed.len())
+            .min_by_key(|column| flowed[*column].len())
+            .unwrap_or(0);
+        let column = &mut flowed[shortest];
+        if !column.is_empty() {
+            column.push(Line::default());
+        }
+        column.extend(section);
+    }
+    (width, flowed)
+}
