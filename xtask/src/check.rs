@@ -3,13 +3,7 @@
 
 use anyhow::Result;
 
-use crate::{
-    build,
-    cache::Cache,
-    process::Run,
-    setup::{self},
-    workspace,
-};
+use crate::{build, cache::Cache, process::Run, setup, workspace};
 
 /// Runs all checks; the first that fails ends it.
 ///
@@ -33,7 +27,7 @@ pub(crate) fn run() -> Result<()> {
         .run()?;
     step("documentation");
     workspace::cargo("doc")
-        .args(["--workspace", "--no-deps", "--document-private-items"])
+        .args(["--workspace", "--no-deps"])
         .env("RUSTDOCFLAGS", "--deny warnings")
         .run()
 }

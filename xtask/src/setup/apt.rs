@@ -144,7 +144,6 @@ impl Apt {
             // As root, apt would drop to a user that cannot write into the cache.
             "APT::Sandbox::User=root".to_owned(),
             "APT::Default-Release=".to_owned(),
-            "APT::Update::Post-Invoke-Success::=true".to_owned(),
             "Acquire::Languages=none".to_owned(),
             "Acquire::Retries=3".to_owned(),
             "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false".to_owned(),

@@ -15,7 +15,7 @@ use super::{Step, apt::Apt, debian, host};
 use crate::{cache::Cache, process::Run};
 
 /// A kernel series that tests run on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Series {
     /// Debian 12: no `cachestat`, the oldest that is supported.
     V6_1,

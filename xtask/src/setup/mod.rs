@@ -5,8 +5,10 @@ pub(crate) mod apt;
 pub(crate) mod compiler;
 pub(crate) mod debian;
 pub(crate) mod host;
+mod install;
 pub(crate) mod kernels;
 pub(crate) mod linker;
+mod qemu;
 pub(crate) mod rust_src;
 pub(crate) mod sources;
 
@@ -64,7 +66,7 @@ pub(crate) fn for_building(cache: &Cache) -> Result<(Compiler, Vec<Step>)> {
 /// When QEMU or a tool of the guests cannot be had.
 pub(crate) fn for_guests(cache: &Cache) -> Result<Vec<Step>> {
     Ok(vec![
-        host::provide_qemu(cache)?,
+        qemu::provide(cache)?,
         host::provide_tools(cache)?,
         host::provide_busybox(cache)?,
     ])

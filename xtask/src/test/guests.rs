@@ -63,7 +63,7 @@ pub(super) fn run(plan: &Plan<'_>, series: &[Series]) -> Result<Tally> {
     let waiting = Mutex::new(kernels.into_iter());
     let next = || waiting.lock().ok().and_then(|mut kernels| kernels.next());
     let workers = thread::available_parallelism().map_or(1, usize::from);
-    let reports: Vec<Report> = thread::scope(|scope| {
+    let mut reports: Vec<Report> = thread::scope(|scope| {
         let workers: Vec<_> = (0..workers)
             .map(|_| {
                 scope.spawn(|| {
@@ -78,6 +78,7 @@ pub(super) fn run(plan: &Plan<'_>, series: &[Series]) -> Result<Tally> {
             .flat_map(|worker| worker.join().unwrap_or_default())
             .collect()
     });
+    reports.sort_by_key(|report| report.kernel.series);
     let mut tally = Tally {
         failed: (series.len() - reports.len()) as u64,
         ..Tally::default()
