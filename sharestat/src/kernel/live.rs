@@ -178,11 +178,7 @@ impl Live {
             census,
             options,
         } = self;
-        let ring = AsyncFd::register_with_interest(ring, Interest::READABLE).map_err(|source| {
-            Error::Runtime {
-                source: source.into(),
-            }
-        })?;
+        let ring = watched_by_tokio(ring)?;
         let mut watcher = Watcher {
             instrument,
             ring,
@@ -220,6 +216,16 @@ impl Live {
             }
         }
     }
+}
+
+/// Registers the ring for wake-ups.
+fn watched_by_tokio(ring: EventRing) -> Result<AsyncFd<EventRing>, Error> {
+    // SAFETY: the ring owns its descriptor and always tells the same one.
+    unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }.map_err(|error| {
+        Error::Runtime {
+            source: error.into(),
+        }
+    })
 }
 
 /// Pages per second and CPU that the removal hooks may hash: the same share of a CPU as
