@@ -174,6 +174,7 @@ fn terminal_size() -> TerminalSize {
                 columns: columns.parse().ok()?,
             })
         })
+        .filter(|size| size.rows > 0 && size.columns > 0)
         .unwrap_or(TerminalSize {
             rows: 24,
             columns: 80,
