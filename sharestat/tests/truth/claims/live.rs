@@ -43,7 +43,7 @@ impl Stage {
             PlannedFile::counting("third", 200, 300),
         ];
         let filesystem = Filesystem::with_files(kind, scratch, "files", &plan)?;
-        let top = LiveTop::start(engine, filesystem.root(), &[]);
+        let top = LiveTop::start(filesystem.root(), &[]);
         let stage = Self {
             top,
             filesystem,
@@ -214,7 +214,7 @@ fn unmounting(engine: Engine) -> Outcome {
     drop(stage.top);
     let inner = [PlannedFile::counting("inner", 1, 200)];
     let nested = Filesystem::with_files(Kind::Xfs, &scratch, "files/nested", &inner)?;
-    stage.top = LiveTop::start(engine, stage.filesystem.root(), &[]);
+    stage.top = LiveTop::start(stage.filesystem.root(), &[]);
     let observe = || {
         let mut both = Observed::all(&stage.plan, stage.filesystem.root());
         both.extend(Observed::all(&inner, nested.root()));
