@@ -15,14 +15,14 @@ use rustix::process::Signal;
 use crate::{
     binary,
     expectation::Expected,
-    harness::{Engine, OrFail, patience},
+    harness::{OrFail, patience},
     report::Report,
 };
 
 /// Lines of output as they come.
 pub(crate) type Lines = Arc<Mutex<Vec<Vec<u8>>>>;
 
-/// A `top` that shows files below one directory; dropping it kills it.
+/// A `top` (always with BPF) that shows files below one directory; dropping it kills it.
 pub(crate) struct LiveTop {
     child: Child,
     lines: Lines,
@@ -31,21 +31,19 @@ pub(crate) struct LiveTop {
 
 impl LiveTop {
     /// Starts it and waits for the first report.
-    pub(crate) fn start(engine: Engine, directory: &Path, more: &[&str]) -> Self {
-        let top = Self::launch(engine, directory, more);
+    pub(crate) fn start(directory: &Path, more: &[&str]) -> Self {
+        let top = Self::launch(directory, more);
         top.frame_after(0);
         top
     }
 
     /// Starts it.
-    pub(crate) fn launch(engine: Engine, directory: &Path, more: &[&str]) -> Self {
+    pub(crate) fn launch(directory: &Path, more: &[&str]) -> Self {
         let words = [
             "top", "-b", "-d", "0.5", "-n", "100000", "--format", "ndjson", "--top", "0",
         ];
         let mut command = binary::command(words);
-        command
-            .args(["--engine", engine.name(), "--path"])
-            .arg(directory);
+        command.arg("--path").arg(directory);
         command.args(more.iter().map(OsStr::new));
         let mut child = command
             .stdin(Stdio::null())

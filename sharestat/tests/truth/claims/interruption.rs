@@ -15,10 +15,14 @@ use crate::{
     scratch::Scratch,
 };
 
-per_engine!(
-    ctrl_c_shows_what_was_measured,
-    ctrl_c_ends_top_after_a_whole_line
-);
+per_engine!(ctrl_c_shows_what_was_measured);
+
+mod top {
+    use super::ctrl_c_ends_top_after_a_whole_line;
+    use crate::harness::bpf_only;
+
+    bpf_only!(ctrl_c_ends_top_after_a_whole_line);
+}
 
 fn ctrl_c_shows_what_was_measured(engine: Engine) -> Outcome {
     let scratch = Scratch::new();
@@ -77,9 +81,9 @@ fn cache_a_sparse_file(path: &std::path::Path) -> u64 {
     pages
 }
 
-fn ctrl_c_ends_top_after_a_whole_line(engine: Engine) {
+fn ctrl_c_ends_top_after_a_whole_line(_: Engine) {
     let scratch = Scratch::new();
-    let top = LiveTop::start(engine, &scratch.directory("empty"), &[]);
+    let top = LiveTop::start(&scratch.directory("empty"), &[]);
     top.frame_after(1);
     let lines = top.shared_lines();
     top.interrupt();
