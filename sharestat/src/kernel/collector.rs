@@ -278,6 +278,17 @@ impl Collector {
                             flow.reclaimed_duplicates += u64::from(reclaimed);
                         }
                     });
+                // Truncation zeroes the rest of the page before the cut without any event
+                // (truncate_inode_partial_folio, mm/truncate.c).
+                let (from, pages) = match event.index.checked_sub(1) {
+                    Some(before) if !reclaimed => {
+                        let before = PageIndex(before);
+                        self.measurement.index.doubt(id, before, 1);
+                        (before, pages + 1)
+                    }
+                    _ => (first, pages),
+                };
+                let first = from;
                 // Contested pages became pending; asking costs little where none did.
                 self.queue.push(Run {
                     inode: id,

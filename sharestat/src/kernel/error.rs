@@ -130,6 +130,12 @@ impl Error {
             Self::Capabilities { .. } => Class::Privilege,
             Self::Scope(_) => Class::Usage,
             Self::Object { source, .. } if is_refusal(source.as_ref()) => Class::Privilege,
+            // Without a word from the verifier it is policy that says no.
+            Self::Program { reason, log, .. }
+                if log.is_empty() && reason.contains("not permitted") =>
+            {
+                Class::Privilege
+            }
             Self::Read { source, .. } | Self::Map { source, .. }
                 if source.kind() == io::ErrorKind::PermissionDenied =>
             {

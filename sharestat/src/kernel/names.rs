@@ -143,7 +143,10 @@ impl Names {
         let decided = &mut self.decided;
         instrument.identify(&questions, &mut |number, identity| {
             if let Some(key) = asked.get(number) {
+                // A path means the files below it: directories and devices may have pages
+                // of their own, which belong to no file.
                 let inside = identity.valid == 1
+                    && identity.mode & FILE_TYPE == REGULAR
                     && path_in_fs(identity).is_some_and(|path| scope.contains(key.dev, &path));
                 decided.insert(**key, inside);
             }
@@ -284,9 +287,10 @@ struct Answer {
     fs_id: String,
 }
 
-/// `S_IFMT` and `S_IFBLK` (include/uapi/linux/stat.h).
+/// `S_IFMT`, `S_IFBLK` and `S_IFREG` (include/uapi/linux/stat.h).
 const FILE_TYPE: u16 = 0o170_000;
 const BLOCK_DEVICE: u16 = 0o060_000;
+const REGULAR: u16 = 0o100_000;
 
 impl From<&Identity> for Answer {
     fn from(identity: &Identity) -> Self {

@@ -162,6 +162,21 @@ impl ContentIndex {
         });
     }
 
+    /// What is known of these pages may no longer be true: those that are resident want
+    /// to be hashed again.
+    pub fn doubt(&mut self, inode: InodeId, first: PageIndex, pages: u64) {
+        let (Some(run), Some(record)) = (run(inode, first, pages), self.inodes.get_mut(inode))
+        else {
+            return;
+        };
+        self.pages.visit(inode, run.first, run.last, |_, entry| {
+            self.ledger
+                .change(record, entry.state(), PageState::Pending);
+            entry.set_state(PageState::Pending);
+            Fate::Keep
+        });
+    }
+
     /// Forgets an inode and all its pages, for example because it is gone. The same key
     /// gets another id afterwards.
     pub fn retire(&mut self, inode: InodeId) {
