@@ -46,7 +46,13 @@ while [ ! -e /dev/virtio-ports/verdict ] && [ "$tries" -gt 0 ]; do
     done
     [ -e /dev/virtio-ports/verdict ] || sleep 0.1
 done
-for disk in /dev/vd?; do
+# Temporary files are on a disk, as on a real host: tmpfs has no clean pages.
+if [ -b /dev/vda ] && mkfs.ext4 -q -F -O ^has_journal /dev/vda >/dev/null 2>&1; then
+    /bin/busybox mount -t ext4 -o noatime /dev/vda /tmp && chmod 1777 /tmp
+else
+    echo "guest: /tmp is a tmpfs" >/dev/console
+fi
+for disk in /dev/vd[b-z]; do
     [ -b "$disk" ] && SHARESTAT_SCRATCH_DISKS="${SHARESTAT_SCRATCH_DISKS:+$SHARESTAT_SCRATCH_DISKS:}$disk"
 done
 export SHARESTAT_GUEST=1 SHARESTAT_SCRATCH_DISKS SHARESTAT_BIN=/bin/sharestat

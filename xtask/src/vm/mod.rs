@@ -34,7 +34,7 @@ pub(crate) struct Guest {
     pub(crate) cpus: u32,
     /// CPU model in QEMU's spelling; `max` has 5-level paging, `max,-la57` has not.
     pub(crate) cpu: String,
-    /// Scratch disks: `/dev/vda` and on.
+    /// Disks: `/dev/vda` becomes `/tmp`, the others are scratch disks.
     pub(crate) disks: usize,
     /// More kernel parameters.
     pub(crate) parameters: String,
@@ -99,7 +99,7 @@ pub(crate) struct MachineOptions {
     /// CPU model of a guest, as QEMU spells it; 'max' has 5-level paging, 'max,-la57' has not
     #[arg(long, default_value = "max")]
     pub(crate) cpu: String,
-    /// Scratch disks of a guest, 512 MiB each
+    /// Disks of a guest, 512 MiB each: the first becomes its /tmp, the others are for tests
     #[arg(long, default_value_t = 4)]
     pub(crate) disks: usize,
     /// More kernel parameters, such as 'lockdown=integrity'
