@@ -20,6 +20,7 @@ const PIN_BIAS: u32 = 1024;
 const MAX_ORDER: u32 = 11;
 
 /// A snapshot of `struct folio`, first 64 bytes.
+#[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Folio {
     words: [u64; WORDS],
@@ -29,6 +30,14 @@ impl Folio {
     #[inline(always)]
     pub(crate) fn read(address: u64) -> Option<Self> {
         access::read::<[u64; WORDS]>(address).map(|words| Self { words })
+    }
+
+    /// Reads again, in place; false on a fault.
+    #[inline(always)]
+    pub(crate) fn load(&mut self, address: u64) -> bool {
+        let to = (&raw mut self.words).cast();
+        // SAFETY: as many bytes as there are.
+        unsafe { access::copy(to, size_of::<[u64; WORDS]>() as u32, address) }
     }
 
     #[inline(always)]
