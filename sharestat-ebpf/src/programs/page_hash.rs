@@ -13,14 +13,26 @@ use sharestat_ebpf::{
 macro_rules! round {
     ($lane:literal, $offset:literal) => {
         concat!(
-            "{word} = *(u64 *)({from} + ", $offset, ")\n",
+            "{word} = *(u64 *)({from} + ",
+            $offset,
+            ")\n",
             "{word} *= {prime_2}\n",
-            "{", $lane, "} += {word}\n",
-            "{word} = {", $lane, "}\n",
+            "{",
+            $lane,
+            "} += {word}\n",
+            "{word} = {",
+            $lane,
+            "}\n",
             "{word} >>= 33\n",
-            "{", $lane, "} <<= 31\n",
-            "{", $lane, "} |= {word}\n",
-            "{", $lane, "} *= {prime_1}\n",
+            "{",
+            $lane,
+            "} <<= 31\n",
+            "{",
+            $lane,
+            "} |= {word}\n",
+            "{",
+            $lane,
+            "} *= {prime_1}\n",
         )
     };
 }

@@ -26,7 +26,9 @@ const ROUNDS: usize = 9;
 
 fn main() -> Result<()> {
     let bench = Bench::start(2)?;
-    let only = std::env::args().nth(1).filter(|word| !word.starts_with('-'));
+    let only = std::env::args()
+        .nth(1)
+        .filter(|word| !word.starts_with('-'));
     let wanted = |name: &str| only.as_ref().is_none_or(|only| only == name);
     for folios in [Folios::Large, Folios::Single] {
         if !wanted(folios.name()) {

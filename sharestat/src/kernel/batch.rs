@@ -119,8 +119,16 @@ mod tests {
         assert_eq!(
             runs,
             [
-                (InodeId(1), PageIndex(0), vec![hashed(7), Observation::Absent]),
-                (InodeId(1), PageIndex(2), vec![Observation::Skipped(SkipReason::Dirty)]),
+                (
+                    InodeId(1),
+                    PageIndex(0),
+                    vec![hashed(7), Observation::Absent]
+                ),
+                (
+                    InodeId(1),
+                    PageIndex(2),
+                    vec![Observation::Skipped(SkipReason::Dirty)]
+                ),
                 (InodeId(1), PageIndex(3), vec![hashed(8)]),
                 (InodeId(1), PageIndex(9), vec![hashed(9)]),
             ]
