@@ -3,6 +3,7 @@
 
 mod collector;
 mod fill;
+mod guest;
 mod index;
 mod kernel;
 mod machine;
@@ -18,7 +19,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 use self::row::Row;
-use crate::{build, process::is_root, workspace};
+use crate::{build, process::is_root, setup::kernels::Series, workspace};
 
 /// Options of `cargo xtask bench`.
 #[derive(clap::Args, Debug)]
@@ -32,6 +33,12 @@ pub(crate) struct Options {
     /// Times that pairs are repeated
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Make files in this folder, which has to be on a disk [default: target/bench]
+    #[arg(long)]
+    folder: Option<PathBuf>,
+    /// Run the group 'fill' in a guest with this kernel, where kprobes are allowed
+    #[arg(long)]
+    guest: Option<Series>,
     /// Also write the table as Markdown to this file
     #[arg(long)]
     markdown: Option<PathBuf>,
@@ -95,12 +102,17 @@ pub(crate) fn run(options: Options) -> Result<i32> {
         names,
         binary,
         rounds,
+        folder,
+        guest,
         markdown,
     } = options;
+    if let Some(series) = guest {
+        return guest::run(series, rounds);
+    }
     if !is_root() {
         bail!("measuring needs root; run 'sudo -E cargo xtask bench'");
     }
-    let folder = workspace::target("bench");
+    let folder = folder.unwrap_or_else(|| workspace::target("bench"));
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("'{}' cannot be made", folder.display()))?;
     let binary = match binary {

@@ -16,7 +16,7 @@ use rustix::{
 };
 
 /// Bytes of each file.
-pub(super) const BYTES: u64 = 512 << 20;
+pub(super) const BYTES: u64 = 256 << 20;
 
 /// Bytes of one read.
 const CHUNK: usize = 128 << 10;
