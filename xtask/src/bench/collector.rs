@@ -2,9 +2,9 @@
 
 use std::{
     fs,
-    io::Read as _,
+    io::{Read as _, Write as _},
     path::Path,
-    process::{Command, Stdio},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -15,7 +15,7 @@ use super::{
     Setting,
     row::{Row, Target},
     stats::median,
-    top::Top,
+    top::{Top, prompt},
 };
 
 /// Memory that does not depend on the cache.
@@ -30,7 +30,7 @@ pub(super) fn measure(setting: &Setting) -> Result<Vec<Row>> {
     let mut firsts = Vec::new();
     for _ in 0..setting.rounds {
         firsts.push(
-            Top::start(&setting.binary, &["-d", "1"])?
+            Top::start_prompt(&setting.binary, &["-d", "1"])?
                 .first
                 .as_secs_f64(),
         );
@@ -74,7 +74,7 @@ fn first_number(what: &str, times: &[f64]) -> Row {
         other: String::new(),
         value: Some(middle),
         target: Target::AtMost(1.0),
-        note: "real time, from the start of the program".to_owned(),
+        note: "from the start of the program, at real-time priority".to_owned(),
     }
 }
 
@@ -120,7 +120,7 @@ fn processor_seconds(process: u32) -> Result<f64> {
 /// Seconds until `top` paints a size on a terminal, which `script` provides.
 fn painted(binary: &Path) -> Result<f64> {
     let begun = Instant::now();
-    let mut child = Command::new("script")
+    let mut child = prompt("script")
         .args(["--quiet", "--flush", "--return", "--command"])
         .arg(format!(
             "stty cols 100 rows 30; exec '{}' top",
@@ -136,9 +136,15 @@ fn painted(binary: &Path) -> Result<f64> {
     let mut screen = Vec::new();
     let mut chunk = [0; 4096];
     let mut output = child.stdout.take().context("'script' has no output")?;
+    let mut keys = child.stdin.take().context("'script' has no input")?;
+    let mut asked = false;
     let found = loop {
         let read = output.read(&mut chunk).unwrap_or(0);
         screen.extend_from_slice(&chunk[..read]);
+        if !asked && holds(&screen, WHERE_IS_THE_CURSOR) {
+            asked = true;
+            let _ = keys.write_all(b"\x1b[1;1R");
+        }
         if shows_a_size(&screen) {
             break Some(begun.elapsed().as_secs_f64());
         }
@@ -146,13 +152,19 @@ fn painted(binary: &Path) -> Result<f64> {
             break None;
         }
     };
-    // Closing its terminal ends it; 'q' does so politely.
-    if let Some(mut keys) = child.stdin.take() {
-        let _ = std::io::Write::write_all(&mut keys, b"q");
-    }
+    // Without keys it would wait for ever.
+    let _ = keys.write_all(b"q");
+    drop(keys);
     let _ = std::io::copy(&mut output, &mut std::io::sink());
     let _ = child.wait();
     found.context("'top' painted no size within 30 s")
+}
+
+/// What a program sends to ask a terminal for the place of its cursor (DSR 6).
+const WHERE_IS_THE_CURSOR: &[u8] = b"\x1b[6n";
+
+fn holds(screen: &[u8], words: &[u8]) -> bool {
+    screen.windows(words.len()).any(|window| window == words)
 }
 
 /// Whether the text holds a number of MiB or GiB.

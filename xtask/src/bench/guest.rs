@@ -23,7 +23,7 @@ use crate::{
 /// Peers that go into the guest when they are installed here.
 const PEERS: [&str; 1] = ["cachestat"];
 
-/// Runs the group 'fill' on the kernel `series`; the guest prints the table.
+/// Runs the groups 'fill' and 'collector' on the kernel `series`; the guest prints the table.
 ///
 /// # Errors
 /// When something cannot be provided or the guest dies.
@@ -53,7 +53,7 @@ pub(super) fn run(series: Series, rounds: usize) -> Result<i32> {
         cargo,
         command: format!(
             "mkfs.ext4 -q /dev/vda && mount /dev/vda /mnt && \
-             xtask bench fill --binary /bin/sharestat --folder /mnt --rounds {rounds}"
+             xtask bench fill collector --binary /bin/sharestat --folder /mnt --rounds {rounds}"
         ),
     };
     match vm::boot(&cache, &guest, Output::Streams)? {

@@ -36,7 +36,8 @@ pub(crate) struct Options {
     /// Make files in this folder, which has to be on a disk [default: target/bench]
     #[arg(long)]
     folder: Option<PathBuf>,
-    /// Run the group 'fill' in a guest with this kernel, where kprobes are allowed
+    /// Run the groups 'fill' and 'collector' in a guest with this kernel, where nothing else
+    /// runs and kprobes are allowed
     #[arg(long)]
     guest: Option<Series>,
     /// Also write the table as Markdown to this file

@@ -1,9 +1,6 @@
 //! How long a scan of the whole machine takes.
 
-use std::{
-    process::{Command, Stdio},
-    time::Instant,
-};
+use std::{process::Stdio, time::Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -12,6 +9,7 @@ use super::{
     Setting,
     row::{Row, Target},
     stats::median,
+    top::prompt,
 };
 
 /// Seconds that the issue allows for a machine of 24 GiB.
@@ -24,7 +22,7 @@ pub(super) fn measure(setting: &Setting) -> Result<Vec<Row>> {
     let mut cached = 0.0;
     for _ in 0..setting.rounds {
         let begun = Instant::now();
-        let output = prompt(&setting.binary.to_string_lossy())
+        let output = prompt(&setting.binary)
             .args(["scan", "--top", "20", "--format", "json", "--quiet"])
             .stderr(Stdio::null())
             .output()
@@ -50,15 +48,8 @@ pub(super) fn measure(setting: &Setting) -> Result<Vec<Row>> {
         value: Some(median(&times)),
         target: Target::AtMost(MOST_SECONDS),
         note: format!(
-            "from start to end, {cached:.1} GiB cached; measuring itself {:.2} s",
+            "from start to end at real-time priority, {cached:.1} GiB cached; measuring itself {:.2} s",
             median(&measured)
         ),
     }])
-}
-
-/// `program` before all ordinary processes, so that a busy machine does not count.
-fn prompt(program: &str) -> Command {
-    let mut command = Command::new("chrt");
-    command.args(["--fifo", "1", program]);
-    command
 }

@@ -1,6 +1,7 @@
 //! A running `sharestat top -b`, ended when dropped.
 
 use std::{
+    ffi::OsStr,
     fs::File,
     io::{BufRead as _, BufReader},
     os::unix::process::CommandExt as _,
@@ -27,9 +28,21 @@ impl Top {
     /// # Errors
     /// When it ends before that.
     pub(super) fn start(binary: &Path, arguments: &[&str]) -> Result<Self> {
+        Self::start_with(Command::new(binary), arguments)
+    }
+
+    /// The same before all ordinary processes.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub(super) fn start_prompt(binary: &Path, arguments: &[&str]) -> Result<Self> {
+        Self::start_with(prompt(binary), arguments)
+    }
+
+    fn start_with(mut command: Command, arguments: &[&str]) -> Result<Self> {
         let errors = tempfile::tempfile().context("no temporary file can be made")?;
         let begun = Instant::now();
-        let mut child = Command::new(binary)
+        let mut child = command
             .args(["top", "-b", "--format", "ndjson"])
             .args(arguments)
             .stdin(Stdio::null())
@@ -38,7 +51,7 @@ impl Top {
             // A group of its own: Ctrl-C ends us, and dropping ends it.
             .process_group(0)
             .spawn()
-            .with_context(|| format!("'{}' cannot be started", binary.display()))?;
+            .context("'sharestat' cannot be started")?;
         let output = child
             .stdout
             .take()
@@ -97,6 +110,13 @@ impl Drop for Top {
         let _ = std::io::copy(&mut self.output, &mut std::io::sink());
         let _ = self.child.wait();
     }
+}
+
+/// `program` before all ordinary processes, so that a busy machine does not count.
+pub(super) fn prompt(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("chrt");
+    command.args(["-f", "1"]).arg(program);
+    command
 }
 
 fn words(mut file: File) -> String {
