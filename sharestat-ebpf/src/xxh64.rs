@@ -8,8 +8,10 @@
 
 use crate::PAGE_WORDS;
 
-const PRIME_1: u64 = 0x9E37_79B1_85EB_CA87;
-const PRIME_2: u64 = 0xC2B2_AE3D_27D4_EB4F;
+/// The multiplier behind the rotation.
+pub const PRIME_1: u64 = 0x9E37_79B1_85EB_CA87;
+/// The multiplier of each word.
+pub const PRIME_2: u64 = 0xC2B2_AE3D_27D4_EB4F;
 const PRIME_3: u64 = 0x1656_67B1_9E37_79F9;
 const PRIME_4: u64 = 0x85EB_CA77_C2B2_AE63;
 
@@ -35,10 +37,7 @@ const fn merge(hash: u64, accumulator: u64) -> u64 {
 #[inline(always)]
 #[must_use]
 pub const fn xxh64_page(page: &[u64; PAGE_WORDS], seed: u64) -> u64 {
-    let mut lane_1 = seed.wrapping_add(PRIME_1).wrapping_add(PRIME_2);
-    let mut lane_2 = seed.wrapping_add(PRIME_2);
-    let mut lane_3 = seed;
-    let mut lane_4 = seed.wrapping_sub(PRIME_1);
+    let [mut lane_1, mut lane_2, mut lane_3, mut lane_4] = lanes(seed);
     let mut word = 0;
     while word < PAGE_WORDS {
         lane_1 = round(lane_1, page[word]);
@@ -47,6 +46,26 @@ pub const fn xxh64_page(page: &[u64; PAGE_WORDS], seed: u64) -> u64 {
         lane_4 = round(lane_4, page[word + 3]);
         word += 4;
     }
+    finish([lane_1, lane_2, lane_3, lane_4])
+}
+
+/// The lanes before the first word.
+#[inline(always)]
+#[must_use]
+pub const fn lanes(seed: u64) -> [u64; 4] {
+    [
+        seed.wrapping_add(PRIME_1).wrapping_add(PRIME_2),
+        seed.wrapping_add(PRIME_2),
+        seed,
+        seed.wrapping_sub(PRIME_1),
+    ]
+}
+
+/// The hash of a page whose words are all in the lanes.
+#[inline(always)]
+#[must_use]
+pub const fn finish(lanes: [u64; 4]) -> u64 {
+    let [lane_1, lane_2, lane_3, lane_4] = lanes;
     let mut hash = lane_1
         .rotate_left(1)
         .wrapping_add(lane_2.rotate_left(7))

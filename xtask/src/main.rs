@@ -1,5 +1,6 @@
 //! `cargo xtask`: everything around the code.
 
+mod bench;
 mod build;
 mod cache;
 mod check;
@@ -47,6 +48,8 @@ enum Task {
     },
     /// Run the tests: all rings, or one
     Test(test::Options),
+    /// Measure how fast it is, beside the machine's limits and other programs
+    Bench(bench::Options),
     /// Check format, lints and documentation, warnings denied
     Check,
     /// Boot a kernel with sharestat inside; run a command there, or a shell
@@ -73,6 +76,7 @@ fn perform(task: Task) -> Result<i32> {
             Ok(0)
         }
         Task::Test(options) => test::run(&options),
+        Task::Bench(options) => bench::run(options),
         Task::Check => check::run().map(|()| 0),
         Task::Vm(options) => vm::run(options),
         Task::Run {

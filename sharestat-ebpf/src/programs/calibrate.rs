@@ -84,7 +84,7 @@ pub(crate) fn calibrate(ctx: RawTracePointContext) -> i32 {
     slot.ino = inode.ino;
     slot.dev = inode.dev;
     slot.generation = inode.generation;
-    slot.folio = page_tree::find(inode.mapping(), 0);
+    slot.folio = page_tree::find_in_page_tree(inode.mapping(), 0);
     // SAFETY: a helper without arguments.
     let base = unsafe { bpf_get_current_task() } & !(DIRECT_MAP_STEP - 1);
     let mut search = Search { calibration, base };

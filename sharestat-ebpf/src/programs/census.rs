@@ -28,24 +28,31 @@ use super::{
 #[map]
 static FRAME_WORK: Array<FrameBatch> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-/// 64 page structures of 64 bytes each.
-#[map]
-static FRAME_SCRATCH: Array<Page> = Array::with_max_entries(1, 0);
-
-/// Page structures per copy.
-const BLOCK: u64 = 64;
-
+/// What one worker walks with. In a map and not on the stack: the verifier follows
+/// every value on the stack along every path, and takes what is in a map as unknown.
 #[repr(C)]
 struct Walk {
-    worker: u64,
     first: u64,
     frame: u64,
     records: u64,
     holes: u64,
     rejected: u64,
     walked: u64,
+    /// 64 page structures of 64 bytes each.
+    structures: Page,
+}
+
+#[map]
+static FRAME_SCRATCH: Array<Walk> = Array::with_max_entries(1, 0);
+
+/// Page structures per copy.
+const BLOCK: u64 = 64;
+
+/// Context of the callbacks, which must be on the stack (`bpf_loop`).
+#[repr(C)]
+struct Worker {
+    walk: *mut Walk,
     batch: *mut FrameBatch,
-    scratch: *mut Page,
 }
 
 /// `mapping` and first word of a page structure in the scratch copy.
@@ -94,11 +101,11 @@ fn record(folio: &Folio, address: u64, inode: &Inode, order: u32) -> FrameRecord
 }
 
 #[inline(never)]
-unsafe extern "C" fn look(position: u64, walk: *mut Walk) -> i64 {
-    // SAFETY: `repeat` hands over the context of `next_block`.
-    let walk = unsafe { &mut *walk };
-    // SAFETY: the scratch of this worker.
-    let scratch = unsafe { &*walk.scratch };
+unsafe extern "C" fn look(position: u64, worker: *mut Worker) -> i64 {
+    // SAFETY: `repeat` hands over the context of `next_block`, whose pointers lead to
+    // map values of this worker.
+    let (walk, batch) = unsafe { (&mut *(*worker).walk, (*worker).batch) };
+    let scratch = &walk.structures;
     let position = position as usize & (BLOCK as usize - 1);
     let mapping = glance(scratch, position, layout!(folio_mapping));
     // Most frames end here: free, anonymous, slab. The low bit of the second word
@@ -127,15 +134,16 @@ unsafe extern "C" fn look(position: u64, walk: *mut Walk) -> i64 {
     let slot = walk.records as usize & (FRAME_BATCH - 1);
     // SAFETY: a map value of this worker; the position is masked, and `next_block`
     // stops before the batch can overflow.
-    unsafe { (*walk.batch).frames[slot] = record(&folio, address, &inode, order) };
+    unsafe { (*batch).frames[slot] = record(&folio, address, &inode, order) };
     walk.records += 1;
     0
 }
 
 #[inline(never)]
-unsafe extern "C" fn next_block(number: u64, walk: *mut Walk) -> i64 {
-    // SAFETY: `repeat` hands over the context of `walk_frames`.
-    let walk = unsafe { &mut *walk };
+unsafe extern "C" fn next_block(number: u64, worker: *mut Worker) -> i64 {
+    // SAFETY: `repeat` hands over the context of `walk_frames`, which this callback may
+    // hand on; `walk` is a map value of this worker.
+    let (worker, walk) = unsafe { (&mut *worker, &mut *(*worker).walk) };
     if walk.records + BLOCK > FRAME_BATCH as u64 {
         return 1;
     }
@@ -143,8 +151,8 @@ unsafe extern "C" fn next_block(number: u64, walk: *mut Walk) -> i64 {
     walk.walked += BLOCK;
     let from = structure_of(walk.frame);
     // SAFETY: the scratch page of this worker.
-    if unsafe { access::copy(walk.scratch.cast::<c_void>(), 4096, from) } {
-        repeat(BLOCK as u32, look, walk);
+    if unsafe { access::copy((&raw mut walk.structures).cast::<c_void>(), 4096, from) } {
+        repeat(BLOCK as u32, look, worker);
     } else {
         walk.holes += 1;
     }
@@ -157,24 +165,21 @@ pub(crate) fn walk_frames(ctx: RawTracePointContext) -> i32 {
     let worker: u64 = ctx.arg(0);
     let first: u64 = ctx.arg(1);
     let frames: u64 = ctx.arg(2);
-    let (Some(batch), Some(scratch)) = (
+    let (Some(batch), Some(walk)) = (
         FRAME_WORK.get_ptr_mut(worker as u32),
         FRAME_SCRATCH.get_ptr_mut(worker as u32),
     ) else {
         return 0;
     };
-    let mut walk = Walk {
-        worker,
-        first,
-        frame: first,
-        records: 0,
-        holes: 0,
-        rejected: 0,
-        walked: 0,
-        batch,
-        scratch,
-    };
-    repeat((frames / BLOCK) as u32, next_block, &mut walk);
+    let mut worker = Worker { walk, batch };
+    // SAFETY: a map value of this worker.
+    let walk = unsafe { &mut *walk };
+    walk.first = first;
+    walk.records = 0;
+    walk.holes = 0;
+    walk.rejected = 0;
+    walk.walked = 0;
+    repeat((frames / BLOCK) as u32, next_block, &mut worker);
     count(Counter::FramesWalked, walk.walked);
     count(Counter::FrameHoles, walk.holes);
     count(Counter::FrameInodeRejected, walk.rejected);

@@ -2,9 +2,9 @@
 
 use aya_ebpf::helpers::generated::bpf_loop;
 use core::ffi::c_void;
-use sharestat_ebpf::{PAGE_SIZE, PAGE_WORDS, xxh64::xxh64_page};
+use sharestat_ebpf::{PAGE_SIZE, PAGE_WORDS};
 
-use super::{access, folio::contents_of, globals::HASH_SEED};
+use super::{access, folio::contents_of, globals::HASH_SEED, page_hash};
 
 /// One page of scratch memory.
 #[repr(C)]
@@ -47,7 +47,7 @@ pub(crate) extern "C" fn hash_of_page(page: *const Page) -> u64 {
         return 0;
     }
     // SAFETY: not null, and the verifier checked that callers hand over a whole page.
-    xxh64_page(unsafe { &(*page).words }, HASH_SEED.load())
+    page_hash::xxh64(unsafe { &(*page).words }, HASH_SEED.load())
 }
 
 /// Runs `callback` for 0, 1, … `times - 1` with `context` (`bpf_loop`, 5.17 and later).

@@ -20,27 +20,24 @@ const PIN_BIAS: u32 = 1024;
 const MAX_ORDER: u32 = 11;
 
 /// A snapshot of `struct folio`, first 64 bytes.
+#[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Folio {
     words: [u64; WORDS],
 }
 
 impl Folio {
-    /// To be loaded: programs that look twice reuse one copy, because 6.1 allows 512
-    /// bytes of stack for a whole chain of calls.
-    pub(crate) const UNREAD: Self = Self { words: [0; WORDS] };
-
-    /// Reads the folio at `address` into this copy; false on a fault.
-    #[inline(always)]
-    pub(crate) fn load(&mut self, address: u64) -> bool {
-        let to = (&raw mut self.words).cast::<core::ffi::c_void>();
-        // SAFETY: the words are ours and as long as stated.
-        unsafe { access::copy(to, size_of::<[u64; WORDS]>() as u32, address) }
-    }
-
     #[inline(always)]
     pub(crate) fn read(address: u64) -> Option<Self> {
         access::read::<[u64; WORDS]>(address).map(|words| Self { words })
+    }
+
+    /// Reads again, in place; false on a fault.
+    #[inline(always)]
+    pub(crate) fn load(&mut self, address: u64) -> bool {
+        let to = (&raw mut self.words).cast();
+        // SAFETY: as many bytes as there are.
+        unsafe { access::copy(to, size_of::<[u64; WORDS]>() as u32, address) }
     }
 
     #[inline(always)]

@@ -29,13 +29,11 @@ use super::{
 #[map]
 static HASH_WORK: Array<HashBatch> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-#[map]
-static HASH_SCRATCH: Array<Page> = Array::with_max_entries(1, 0);
-
-/// The inode that the current requests speak of, and the current run.
+/// What one worker works with: the inode that its requests speak of, the current run of
+/// pages, and scratch. In a map and not on the stack: the verifier follows every value on
+/// the stack along every path, and takes what is in a map as unknown.
 #[repr(C)]
 struct Work {
-    worker: u64,
     /// Address of the inode verified last in this test run; under the RCU read lock of
     /// the test run it stays what it is.
     verified: u64,
@@ -47,8 +45,24 @@ struct Work {
     tmpfs: bool,
     reserved: [u8; 2],
     index: u64,
-    folio: u64,
+    /// Address of the folio that probably holds the next page, 0 when not known.
+    address: u64,
     first_result: u64,
+    /// Counted here, and in the counters once per test run.
+    hashed: u64,
+    raced: u64,
+    folio: Folio,
+    page: Page,
+}
+
+#[map]
+static HASH_SCRATCH: Array<Work> = Array::with_max_entries(1, 0);
+
+/// Context of the callbacks, which must be on the stack (`bpf_loop`).
+#[repr(C)]
+struct Worker {
+    work: *mut Work,
+    batch: *mut HashBatch,
 }
 
 const MASK: usize = HASH_BATCH_PAGES - 1;
@@ -101,17 +115,15 @@ fn verify_inode(work: &mut Work, request: &HashRequest) {
 }
 
 #[inline(never)]
-unsafe extern "C" fn take_request(number: u64, work: *mut Work) -> i64 {
-    // SAFETY: `repeat` hands over the context of `hash_pages`.
-    let work = unsafe { &mut *work };
-    let Some(batch) = HASH_WORK.get_ptr_mut(work.worker as u32) else {
-        return 1;
-    };
+unsafe extern "C" fn take_request(number: u64, worker: *mut Worker) -> i64 {
+    // SAFETY: `repeat` hands over the context of `hash_pages`, which this callback may
+    // hand on; `work` is a map value of this worker.
+    let (worker, work) = unsafe { (&mut *worker, &mut *(*worker).work) };
     // SAFETY: a map value of this worker; the position is masked.
-    let request = unsafe { (*batch).requests[number as usize & MASK] };
-    verify_inode(work, &request);
+    let request = unsafe { &(*worker.batch).requests[number as usize & MASK] };
+    verify_inode(work, request);
     work.index = request.index;
-    work.folio = request.folio;
+    work.address = request.folio;
     work.first_result = u64::from(request.first_result);
     let pages = request.pages;
     let pages = if pages > HASH_BATCH_PAGES as u32 {
@@ -119,7 +131,7 @@ unsafe extern "C" fn take_request(number: u64, work: *mut Work) -> i64 {
     } else {
         pages
     };
-    repeat(pages, take_page, work);
+    repeat(pages, take_page, worker);
     0
 }
 
@@ -159,53 +171,60 @@ fn obstacle(folio: &Folio, address: u64, tmpfs: bool) -> u8 {
     page_status::HASHED
 }
 
+/// Reads the folio that holds `index` into the scratch; its address is `work.address`.
+#[inline(always)]
+fn find_folio(work: &mut Work, mapping: u64, index: u64) -> u8 {
+    let address = work.address;
+    if address != 0 && work.folio.load(address) && holds(&work.folio, address, mapping, index) {
+        return page_status::HASHED;
+    }
+    let address = page_tree::find_in_page_tree(mapping, index);
+    // The pages that follow are probably in the same folio.
+    work.address = address;
+    if address == 0 {
+        return page_status::ABSENT;
+    }
+    if work.folio.load(address) && holds(&work.folio, address, mapping, index) {
+        return page_status::HASHED;
+    }
+    page_status::RACED
+}
+
 #[inline(always)]
 fn hash_one(work: &mut Work, index: u64) -> (u8, u64) {
     if work.refused != page_status::HASHED {
         return (work.refused, 0);
     }
     let mapping = work.verified + layout!(inode_data);
-    let mut folio = Folio::UNREAD;
-    let mut address = work.folio;
-    let hinted = address != 0 && folio.load(address) && holds(&folio, address, mapping, index);
-    if !hinted {
-        address = page_tree::find(mapping, index);
-        if address == 0 {
-            return (page_status::ABSENT, 0);
-        }
-        // The pages that follow are probably in the same folio.
-        work.folio = address;
-        if !folio.load(address) || !holds(&folio, address, mapping, index) {
-            return (page_status::RACED, 0);
-        }
+    let found = find_folio(work, mapping, index);
+    if found != page_status::HASHED {
+        return (found, 0);
     }
-    let obstacle = obstacle(&folio, address, work.tmpfs);
+    let address = work.address;
+    let obstacle = obstacle(&work.folio, address, work.tmpfs);
     if obstacle != page_status::HASHED {
         return (obstacle, 0);
     }
-    let frame = frame_of(address) + (index - folio.index());
-    let Some(page) = HASH_SCRATCH.get_ptr_mut(work.worker as u32) else {
-        return (page_status::RACED, 0);
-    };
+    let frame = frame_of(address) + (index - work.folio.index());
     // SAFETY: the scratch page belongs to this worker.
-    if !unsafe { contents::load(page, frame, index, work.size) } {
+    if !unsafe { contents::load(&raw mut work.page, frame, index, work.size) } {
         count(Counter::CopyFaulted, 1);
         return (page_status::UNREADABLE, 0);
     }
-    let hash = contents::hash_of_page(page);
+    let hash = contents::hash_of_page(&raw const work.page);
     // Marked before the second look: whoever dirties the page after that look clears
     // the mark himself.
     frame_state::set_hashed(frame);
-    let unchanged = folio.load(address)
-        && holds(&folio, address, mapping, index)
-        && obstacle_after(&folio, work.tmpfs);
-    if !unchanged {
-        frame_state::forget(frame, 0);
-        count(Counter::PagesRaced, 1);
-        return (page_status::RACED, 0);
+    if work.folio.load(address)
+        && holds(&work.folio, address, mapping, index)
+        && obstacle_after(&work.folio, work.tmpfs)
+    {
+        work.hashed += 1;
+        return (page_status::HASHED, hash);
     }
-    count(Counter::PagesHashed, 1);
-    (page_status::HASHED, hash)
+    frame_state::forget(frame, 0);
+    work.raced += 1;
+    (page_status::RACED, 0)
 }
 
 #[inline(always)]
@@ -219,18 +238,17 @@ fn obstacle_after(folio: &Folio, tmpfs: bool) -> bool {
 }
 
 #[inline(never)]
-unsafe extern "C" fn take_page(number: u64, work: *mut Work) -> i64 {
-    // SAFETY: `repeat` hands over the context of `take_request`.
-    let work = unsafe { &mut *work };
+unsafe extern "C" fn take_page(number: u64, worker: *mut Worker) -> i64 {
+    // SAFETY: `repeat` hands over the context of `hash_pages`, whose pointers lead to map
+    // values of this worker.
+    let (work, batch) = unsafe { (&mut *(*worker).work, (*worker).batch) };
     let index = work.index + number;
     let (status, hash) = hash_one(work, index);
-    if let Some(batch) = HASH_WORK.get_ptr_mut(work.worker as u32) {
-        let result = (work.first_result + number) as usize & MASK;
-        // SAFETY: a map value of this worker; the position is masked.
-        unsafe {
-            (*batch).hashes[result] = hash;
-            (*batch).status[result] = status;
-        }
+    let result = (work.first_result + number) as usize & MASK;
+    // SAFETY: a map value of this worker; the position is masked.
+    unsafe {
+        (*batch).hashes[result] = hash;
+        (*batch).status[result] = status;
     }
     0
 }
@@ -238,25 +256,28 @@ unsafe extern "C" fn take_page(number: u64, work: *mut Work) -> i64 {
 /// Arguments: worker, number of requests.
 #[raw_tracepoint(tracepoint = "sys_enter")]
 pub(crate) fn hash_pages(ctx: RawTracePointContext) -> i32 {
-    let mut work = Work {
-        worker: ctx.arg(0),
-        verified: 0,
-        ino: 0,
-        size: 0,
-        generation: 0,
-        refused: page_status::ABSENT,
-        tmpfs: false,
-        reserved: [0; 2],
-        index: 0,
-        folio: 0,
-        first_result: 0,
+    let worker: u64 = ctx.arg(0);
+    let (Some(batch), Some(work)) = (
+        HASH_WORK.get_ptr_mut(worker as u32),
+        HASH_SCRATCH.get_ptr_mut(worker as u32),
+    ) else {
+        return 0;
     };
+    let mut worker = Worker { work, batch };
+    // SAFETY: a map value of this worker.
+    let work = unsafe { &mut *work };
+    work.verified = 0;
+    work.refused = page_status::ABSENT;
+    work.hashed = 0;
+    work.raced = 0;
     let requests: u64 = ctx.arg(1);
     let requests = if requests > HASH_BATCH_PAGES as u64 {
         HASH_BATCH_PAGES as u64
     } else {
         requests
     };
-    repeat(requests as u32, take_request, &mut work);
+    repeat(requests as u32, take_request, &mut worker);
+    count(Counter::PagesHashed, work.hashed);
+    count(Counter::PagesRaced, work.raced);
     0
 }

@@ -12,8 +12,12 @@ const MAX_LEVELS: u32 = 11;
 ///
 /// Entry encoding: include/linux/xarray.h (6.1 to 7.3): low bits `10` above 4096 mark a
 /// node, low bits `10` below mark a sibling slot, low bit `1` a value (shadow).
+///
+/// A global function, which the verifier walks once; a static one it would walk again
+/// for every state in which a caller can be.
+#[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) fn find(mapping: u64, index: u64) -> u64 {
+pub(crate) extern "C" fn find_in_page_tree(mapping: u64, index: u64) -> u64 {
     let Some(mut entry) = access::read::<u64>(mapping + layout!(mapping_tree)) else {
         return 0;
     };

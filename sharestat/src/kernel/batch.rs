@@ -53,15 +53,33 @@ impl Batch {
         self.pages.iter().copied()
     }
 
-    /// Pages and what was seen of each.
-    pub(super) fn observations<'a>(
+    /// Runs of consecutive pages of one inode and what was seen of each; a page that has
+    /// to be asked for again is a run of its own.
+    pub(super) fn runs<'a>(
         &'a self,
         results: &'a [(u8, u64)],
-    ) -> impl Iterator<Item = (InodeId, PageIndex, Observation)> + 'a {
-        self.pages
+    ) -> impl Iterator<Item = (InodeId, PageIndex, Vec<Observation>)> + 'a {
+        let mut pages = self
+            .pages
             .iter()
             .zip(results)
             .map(|((inode, page), (status, hash))| (*inode, *page, observation(*status, *hash)))
+            .peekable();
+        std::iter::from_fn(move || {
+            let (inode, first, seen) = pages.next()?;
+            let mut run = vec![seen];
+            while let Observation::Hashed(_) | Observation::Absent = run[run.len() - 1] {
+                let next = first.offset(run.len() as u64);
+                let continues = |(other, page, seen): &(InodeId, PageIndex, Observation)| {
+                    *other == inode && *page == next && !matches!(seen, Observation::Skipped(_))
+                };
+                let Some((_, _, seen)) = pages.next_if(continues) else {
+                    break;
+                };
+                run.push(seen);
+            }
+            Some((inode, first, run))
+        })
     }
 }
 
@@ -75,5 +93,45 @@ fn observation(status: u8, hash: u64) -> Observation {
         page_status::UNREADABLE => Observation::Skipped(SkipReason::Unreadable),
         // RACED, and what no program writes.
         _ => Observation::Skipped(SkipReason::Raced),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_back_in_runs_that_skipped_pages_break() {
+        let mut batch = Batch::default();
+        let key = InodeKey::default();
+        for page in [0, 1, 2, 3, 9] {
+            batch.push(InodeId(1), &key, PageIndex(page), 0);
+        }
+        let results = [
+            (page_status::HASHED, 7),
+            (page_status::ABSENT, 0),
+            (page_status::DIRTY, 0),
+            (page_status::HASHED, 8),
+            (page_status::HASHED, 9),
+        ];
+        let hashed = |hash| Observation::Hashed(ContentHash(hash));
+        let runs: Vec<_> = batch.runs(&results).collect();
+        assert_eq!(
+            runs,
+            [
+                (
+                    InodeId(1),
+                    PageIndex(0),
+                    vec![hashed(7), Observation::Absent]
+                ),
+                (
+                    InodeId(1),
+                    PageIndex(2),
+                    vec![Observation::Skipped(SkipReason::Dirty)]
+                ),
+                (InodeId(1), PageIndex(3), vec![hashed(8)]),
+                (InodeId(1), PageIndex(9), vec![hashed(9)]),
+            ]
+        );
     }
 }

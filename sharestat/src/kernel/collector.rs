@@ -340,13 +340,13 @@ impl Collector {
     /// Applies the results of a batch; pages that may succeed later are queued again.
     pub(super) fn hashed(&mut self, batch: &Batch, results: &[(u8, u64)]) {
         let now = self.now_ms();
-        for (inode, page, seen) in batch.observations(results) {
-            let applied = self.measurement.index.observe(inode, page, seen);
-            match seen {
-                Observation::Skipped(reason) if applied => {
-                    self.queue.retry(inode, page, reason, now);
+        for (inode, first, seen) in batch.runs(results) {
+            if let [Observation::Skipped(reason)] = seen[..] {
+                if self.measurement.index.observe(inode, first, seen[0]) {
+                    self.queue.retry(inode, first, reason, now);
                 }
-                _ => {}
+            } else {
+                self.measurement.index.observe_run(inode, first, &seen);
             }
         }
     }

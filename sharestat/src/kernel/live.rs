@@ -99,7 +99,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Time between two censuses without a reason: what no hook tells (tmpfs, splicing fuse).
 const SCRUB: Duration = Duration::from_secs(600);
 /// The first view waits for the census, but not longer.
-const PATIENCE: Duration = Duration::from_millis(800);
+const PATIENCE: Duration = Duration::from_millis(600);
 
 /// A live measurement that was started.
 pub struct Live {
@@ -191,6 +191,7 @@ impl Live {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut due = Instant::now() + PATIENCE.min(options.every);
+        let mut shown = false;
         loop {
             let busy = watcher.busy();
             tokio::select! {
@@ -207,12 +208,13 @@ impl Live {
                 _ = tick.tick() => watcher.tick()?,
                 () = yield_now(), if busy => watcher.step()?,
             }
-            let now = Instant::now();
-            if now >= due {
+            let counted = !shown && watcher.census.ended.is_some();
+            if counted || Instant::now() >= due {
+                shown = true;
                 if watcher.show(&mut watch)? == Go::Stop {
                     return Ok(());
                 }
-                due = Instant::now().max(due + watcher.every);
+                due = Instant::now().max(due.min(Instant::now()) + watcher.every);
             }
         }
     }

@@ -1,6 +1,8 @@
 //! The running kernel: its layout, calibration, hooks, and the programs run on request.
 
 mod batch;
+#[doc(hidden)]
+pub mod bench_support;
 pub mod btf;
 mod btf_section;
 mod budget;

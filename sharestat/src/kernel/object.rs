@@ -53,6 +53,9 @@ pub(super) fn open(parameters: &Parameters) -> Result<Ebpf, Error> {
     let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
     let mut loader = EbpfLoader::new();
     loader
+        // Offsets come from our own layout: nothing here is relocated by kernel types,
+        // and parsing them again takes as long as loading all programs.
+        .btf(None)
         .verifier_log_level(VerifierLogLevel::STATS)
         .override_global("LAYOUT", layout.as_slice(), true)
         .override_global("MEMORY_MAP_BASE", &parameters.memory_map_base, true)
