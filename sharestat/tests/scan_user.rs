@@ -14,10 +14,16 @@ use std::{
 
 use serde_json::Value;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_sharestat");
+/// The program under test: what the harness names, else what cargo built beside this.
+fn sharestat() -> std::ffi::OsString {
+    std::env::var_os("SHARESTAT_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_sharestat").into())
+}
 
+/// A directory on disk: cargo's, where it exists (not in a guest).
 fn directory() -> tempfile::TempDir {
-    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory on disk")
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+        .or_else(|_| tempfile::tempdir())
+        .expect("a directory on disk")
 }
 
 /// A file of 4 KiB pages, each filled with one byte, written back to disk.
@@ -31,7 +37,7 @@ fn file(path: &Path, pages: &[u8]) {
 }
 
 fn scan(path: &Path) -> Command {
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(sharestat());
     command
         .args(["scan", "--engine", "user", "--format", "json", "--path"])
         .arg(path);
@@ -98,7 +104,7 @@ fn each_format_is_written_and_a_file_gets_it_by_its_ending() {
         ("csv", ""),
     ] {
         let target = directory.path().join(format!("report.{ending}"));
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(sharestat());
         command
             .args(["scan", "-q", "--engine", "user", "--path"])
             .arg(&data)
@@ -141,7 +147,7 @@ fn wrong_paths_are_named_with_exit_code_2() {
 fn a_closed_stdout_is_quiet() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    let output = Command::new(PROGRAM)
+    let output = Command::new(sharestat())
         .arg("man")
         .stdout(writer)
         .stderr(Stdio::piped())
@@ -161,7 +167,7 @@ fn files_of_others_are_refused_with_exit_code_3_when_the_kernel_would_lie() {
     // The build may be in a directory that others cannot enter.
     let directory = tempfile::tempdir_in("/var/tmp").expect("a directory");
     let program = directory.path().join("sharestat");
-    fs::copy(PROGRAM, &program).expect("a copy of the program");
+    fs::copy(sharestat(), &program).expect("a copy of the program");
     let open = fs::Permissions::from_mode(0o755);
     fs::set_permissions(directory.path(), open).expect("others may enter");
     let data = directory.path().join("data");
@@ -237,7 +243,7 @@ fn in_namespace(directory: &Path, script: &str) -> Output {
     let mut command = Command::new("unshare");
     command
         .args(["--mount", "sh", "-euc", script])
-        .env("SHARESTAT", PROGRAM);
+        .env("SHARESTAT", sharestat());
     output(command.current_dir(directory))
 }
 

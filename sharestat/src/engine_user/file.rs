@@ -71,7 +71,8 @@ pub(super) fn measure(
     out: &mut dyn FnMut(Seen),
 ) -> Result<(), Trouble> {
     let size = file.metadata()?.size();
-    let end = size.div_ceil(PAGE_SIZE).next_multiple_of(TAIL);
+    // At least one page further: a file can end where a block ends.
+    let end = (size.div_ceil(PAGE_SIZE) + 1).next_multiple_of(TAIL);
     let counts = if tools.use_cachestat {
         cachestat(file, 0, 0)?
     } else {
