@@ -157,6 +157,9 @@ pub mod frame_flags {
     pub const ACTIVE: u16 = 32;
     /// Mapped into some address space.
     pub const MAPPED: u16 = 64;
+    /// Every page was hashed since it was added or dirtied last. The hooks keep this mark
+    /// in the kernel, so it is true also when their events were lost.
+    pub const HASHED: u16 = 128;
 }
 
 /// One page-cache folio found by the census.

@@ -21,6 +21,7 @@ use super::{
     contents::{Page, repeat},
     counters::count,
     folio::{Folio, structure_of},
+    frame_state,
     globals::layout,
     inode::Inode,
 };
@@ -61,9 +62,41 @@ fn glance(scratch: &Page, position: usize, offset: u64) -> u64 {
     scratch.words[(position * 8 + (offset >> 3) as usize) & 511]
 }
 
+/// Context of [`check_mark`].
+#[repr(C)]
+struct Marks {
+    frame: u64,
+    unmarked: u64,
+}
+
+#[inline(never)]
+unsafe extern "C" fn check_mark(number: u64, marks: *mut Marks) -> i64 {
+    // SAFETY: `repeat` hands over the context of `all_hashed`.
+    let marks = unsafe { &mut *marks };
+    if frame_state::is_hashed(marks.frame + number) {
+        return 0;
+    }
+    marks.unmarked = 1;
+    1
+}
+
+/// Whether every page of a folio carries the mark of having been hashed.
 #[inline(always)]
-fn record(folio: &Folio, address: u64, inode: &Inode, order: u32) -> FrameRecord {
+fn all_hashed(frame: u64, order: u32) -> bool {
+    if order == 0 {
+        return frame_state::is_hashed(frame);
+    }
+    let mut marks = Marks { frame, unmarked: 0 };
+    repeat(1 << (order & 15), check_mark, &mut marks);
+    marks.unmarked == 0
+}
+
+#[inline(always)]
+fn record(folio: &Folio, address: u64, inode: &Inode, order: u32, hashed: bool) -> FrameRecord {
     let mut flags = 0;
+    if hashed {
+        flags |= frame_flags::HASHED
+    }
     if folio.has(layout!(flag_uptodate)) {
         flags |= frame_flags::UPTODATE
     }
@@ -131,10 +164,11 @@ unsafe extern "C" fn look(position: u64, worker: *mut Worker) -> i64 {
         return 0;
     }
     let order = folio.order(address);
+    let hashed = all_hashed(walk.frame + position as u64, order);
     let slot = walk.records as usize & (FRAME_BATCH - 1);
     // SAFETY: a map value of this worker; the position is masked, and `next_block`
     // stops before the batch can overflow.
-    unsafe { (*batch).frames[slot] = record(&folio, address, &inode, order) };
+    unsafe { (*batch).frames[slot] = record(&folio, address, &inode, order, hashed) };
     walk.records += 1;
     0
 }

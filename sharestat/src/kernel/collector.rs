@@ -167,6 +167,10 @@ impl Collector {
             let first = PageIndex(frame.index);
             let pages = 1_u64 << frame.order;
             self.measurement.index.mark_seen(id, first, pages, now);
+            if frame.flags & frame_flags::HASHED == 0 {
+                // Added or dirtied since it was hashed, and the event was lost.
+                self.measurement.index.doubt(id, first, pages);
+            }
             self.measurement.index.claim(id, first, pages, &mut |page| {
                 open.push(id, &key, page, frame.folio);
                 if open.room() == 0 {
