@@ -64,4 +64,6 @@ fn usage(error: &clap::Error) -> Result<Exit, Failure> {
 }
 
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod tests;

@@ -135,12 +135,7 @@ async fn serve(
                 }
                 Effect::Write(frame) => write(&mut state, &frame, &write_to),
                 Effect::Mouse(on) => screen.set_mouse(on)?,
-                Effect::Clear => {
-                    screen
-                        .terminal
-                        .clear()
-                        .map_err(TuiError::terminal("clearing"))?;
-                }
+                Effect::Clear => screen.clear()?,
                 Effect::Suspend => suspend(&mut screen).await?,
             }
         }

@@ -20,6 +20,7 @@ use ratatui::{
         style::force_color_output,
         terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
     },
+    layout::{Position, Rect},
 };
 
 use super::error::TuiError;
@@ -61,9 +62,17 @@ impl Screen {
         execute!(io::stdout(), EnterAlternateScreen)
             .map_err(TuiError::terminal("opening the alternate screen"))?;
         self.set_mouse(self.mouse)?;
-        self.terminal
-            .clear()
-            .map_err(TuiError::terminal("clearing"))
+        self.clear()
+    }
+
+    /// Clears the terminal, so that the next picture is drawn as a whole. Not by
+    /// `Terminal::clear`, which asks where the cursor is: a terminal that does not answer
+    /// would end the program.
+    pub(super) fn clear(&mut self) -> Result<(), TuiError> {
+        let clearing = || TuiError::terminal("clearing");
+        let size = self.terminal.size().map_err(clearing())?;
+        let area = Rect::from((Position::ORIGIN, size));
+        self.terminal.resize(area).map_err(clearing())
     }
 
     /// Gives the terminal back for a while.

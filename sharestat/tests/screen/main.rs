@@ -1,0 +1,161 @@
+//! `sharestat top` in a real terminal: every key does no harm, the first number comes
+//! soon, sizes may change, and the terminal is left as it was found.
+//!
+//! The binary is `SHARESTAT_BIN`, else the one that was built with the test. Needs root.
+
+mod keys;
+mod pty;
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use sharestat::tui::{
+    actions::{ACTIONS, Action},
+    columns::Table,
+    keys::Key,
+};
+
+use keys::bytes;
+use pty::Session;
+
+/// Exit code after a signal.
+const INTERRUPTED: i32 = 130;
+
+fn cannot_run() -> bool {
+    let able = rustix::process::geteuid().is_root() && sharestat::kernel::object::is_embedded();
+    if !able {
+        println!("skipped: needs root and a build with BPF programs");
+    }
+    !able
+}
+
+/// Presses what closes any overlay and shows a view, until it is there: a terminal sends
+/// Esc and the next key so that they can be taken for one.
+fn go_to(session: &mut Session, key: char, tab: &str) {
+    session.until(&format!("the tab '{tab}'"), |session| {
+        session.press(b"\x1b");
+        session.watch(Duration::from_millis(150));
+        session.press(key.to_string().as_bytes());
+        session.watch(Duration::from_millis(150));
+        session.row(0).contains(tab)
+    });
+}
+
+/// What is resident according to the line of the overview, as it is shown.
+fn resident(session: &Session) -> Option<String> {
+    let text = session.text();
+    let line = text
+        .lines()
+        .find(|line| line.trim_start().starts_with("resident "))?;
+    let mut words = line.split_whitespace().skip(1);
+    Some(format!("{} {}", words.next()?, words.next()?))
+}
+
+#[test]
+fn every_key_of_the_table_is_harmless_and_q_leaves_the_terminal_as_it_was() {
+    if cannot_run() {
+        return;
+    }
+    let mut session = Session::start(110, 32);
+    for (view, tab) in [('2', "[2 "), ('1', "[1 ")] {
+        for spec in ACTIONS.iter().filter(|spec| spec.action != Action::Quit) {
+            for key in spec.keys {
+                go_to(&mut session, view, tab);
+                session.press(&bytes(*key));
+                session.watch(Duration::from_millis(30));
+                assert!(session.is_alive(), "{key} ({}) ended it", spec.name);
+            }
+        }
+    }
+    for column in Table::Files.columns() {
+        go_to(&mut session, '2', "[2 ");
+        session.press(&bytes(Key::char(column.spec().letter)));
+    }
+    go_to(&mut session, '1', "[1 ");
+    session.press(b"q");
+    session.left_with(0);
+}
+
+#[test]
+fn help_palette_filter_and_sort_menu_open_and_close() {
+    if cannot_run() {
+        return;
+    }
+    let mut session = Session::start(110, 32);
+    for (key, shown) in [
+        ("?", "Moving"),
+        (":", "put sharestat into the background"),
+        ("s", "Sort by"),
+        ("/", "filter:"),
+    ] {
+        go_to(&mut session, '2', "[2 ");
+        session.press(key.as_bytes());
+        session.wait_for(shown);
+    }
+    go_to(&mut session, '2', "[2 ");
+    session.press(&bytes(Key::control('c')));
+    session.left_with(0);
+}
+
+#[test]
+fn a_number_is_shown_a_second_after_the_first_picture() {
+    if cannot_run() {
+        return;
+    }
+    let begun = Instant::now();
+    let mut session = Session::start(110, 32);
+    session.wait_for("Page cache");
+    let painted = Instant::now();
+    session.until("a number of resident bytes", |session| {
+        resident(session).is_some_and(|amount| amount != "0 B")
+    });
+    let waited = painted.elapsed();
+    // The start tells how fast this machine is now: an emulated one takes ten times as long.
+    let start = painted - begun;
+    println!("first picture after {start:?}, first number {waited:?} later");
+    assert!(
+        waited <= Duration::from_secs(1) + start,
+        "the first number took {waited:?}, the start {start:?}"
+    );
+    session.press(&bytes(Key::plain(ratatui::crossterm::event::KeyCode::F(
+        10,
+    ))));
+    session.left_with(0);
+}
+
+#[test]
+fn signals_that_end_it_leave_the_terminal_as_it_was() {
+    if cannot_run() {
+        return;
+    }
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        let mut session = Session::start(80, 24);
+        session.wait_for("Page cache");
+        session.press(b"m");
+        session.wait_for("mouse on");
+        session.signal(signal);
+        session.left_with(INTERRUPTED);
+    }
+}
+
+#[test]
+fn any_size_will_do_and_sizes_may_change() {
+    if cannot_run() {
+        return;
+    }
+    let mut session = Session::start(20, 5);
+    session.wait_for("Page cache");
+    for (columns, rows) in [(20, 5), (1, 1), (400, 100), (60, 15), (7, 2), (20, 5)] {
+        session.resize(columns, rows);
+        for key in "1?\u{1b}2s\u{1b}3:\u{1b}4/\u{1b}56\r78 ".chars() {
+            session.press(key.to_string().as_bytes());
+            session.watch(Duration::from_millis(60));
+        }
+        assert!(session.is_alive(), "{columns} by {rows} ended it");
+    }
+    session.resize(80, 24);
+    go_to(&mut session, '8', "[8 ");
+    session.wait_for("Kernel hooks");
+    session.press(b"q");
+    session.left_with(0);
+}
