@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::Result;
+use serde_json::Value;
 
 use super::{
     Setting, reader,
@@ -20,6 +21,8 @@ use super::{
 
 /// Reads of each file between two starts of the other program.
 const READS: usize = 3;
+/// Reports, one a second, that are waited for until all is hashed.
+const PATIENCE: usize = 30;
 
 /// Makes the rows.
 pub(super) fn measure(setting: &Setting) -> Result<Vec<Row>> {
@@ -53,9 +56,16 @@ pub(super) fn measure(setting: &Setting) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Lets it end its census and hash what it finds first.
+/// Lets it end its census and hash what waits first, as far as that ever ends.
 fn settled(mut top: Top) -> Result<Top> {
-    top.read_for(Duration::from_secs(4))?;
+    for _ in 0..PATIENCE {
+        let report = top.report()?;
+        let waiting = report.pointer("/coverage/skipped/budget");
+        if waiting.and_then(Value::as_u64) == Some(0) {
+            break;
+        }
+    }
+    top.read_for(Duration::from_secs(2))?;
     Ok(top)
 }
 
@@ -68,7 +78,8 @@ fn compare<T>(
     let read = || reader::read_cold_often(file, READS);
     let mut pairs = Vec::new();
     read()?;
-    for _ in 0..setting.rounds {
+    for round in 1..=setting.rounds {
+        eprintln!("  round {round} of {}", setting.rounds);
         let without = read()?;
         let other = start()?;
         let with = read()?;

@@ -20,8 +20,9 @@ use crate::{
     vm::{self, Cargo, Ending, Guest, Output},
 };
 
-/// Peers that go into the guest when they are installed here.
-const PEERS: [&str; 1] = ["cachestat"];
+/// Programs that go into the guest when they are installed here: peers, and what the
+/// measuring needs.
+const PROGRAMS: [&str; 2] = ["cachestat", "chrt"];
 
 /// Runs the groups 'fill' and 'collector' on the kernel `series`; the guest prints the table.
 ///
@@ -37,9 +38,9 @@ pub(super) fn run(series: Series, rounds: usize) -> Result<i32> {
         to: "/bin/sharestat".to_owned(),
     }];
     with_libraries(&ourselves, "xtask", &mut cargo);
-    for peer in PEERS {
-        if let Some(path) = host::find(peer) {
-            with_libraries(&path, peer, &mut cargo);
+    for program in PROGRAMS {
+        if let Some(path) = host::find(program) {
+            with_libraries(&path, program, &mut cargo);
         }
     }
     let guest = Guest {
