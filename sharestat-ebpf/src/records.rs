@@ -60,7 +60,7 @@ pub struct Event {
     /// `inode->i_generation`.
     pub generation: u32,
     /// Raw `folio->memcg_data` without its flag bits: `mem_cgroup *`, from 7.2 on
-    /// `obj_cgroup *`; 0 when uncharged. Resolved by the identity program.
+    /// `obj_cgroup *`; 0 when uncharged.
     pub memcg: u64,
     /// `CLOCK_MONOTONIC` at the first page of the run, ns.
     pub time_ns: u64,
@@ -290,19 +290,6 @@ pub struct Calibration {
     pub tries: u64,
 }
 
-/// Resolution of a raw `memcg_data` pointer (one slot of `MEMCG_WORK`).
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MemcgIdentity {
-    /// In: pointer from an [`Event`] or [`FrameRecord`].
-    pub memcg: u64,
-    /// Out: inode number of the cgroup directory (`kn->id`), 0 when not readable.
-    pub cgroup_id: u64,
-}
-
-/// Most memcg pointers one run resolves.
-pub const MEMCG_BATCH: usize = 64;
-
 /// Buckets of a hook-cost histogram: eight per octave of nanoseconds.
 pub const COST_BUCKETS: usize = 256;
 
@@ -327,5 +314,4 @@ const _: () = {
     assert!(size_of::<FrameBatch>() == 16 + 64 * FRAME_BATCH);
     assert!(size_of::<Identity>() == 72 + 64 + PATH_BYTES);
     assert!(size_of::<Calibration>() == 128);
-    assert!(size_of::<MemcgIdentity>() == 16);
 };

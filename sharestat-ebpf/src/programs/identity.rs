@@ -1,7 +1,6 @@
-//! Tells who inodes and memory cgroups are, on request, once each.
+//! Tells who inodes are, on request, once each.
 //!
-//! Run as test run with the number of slots in use; works in place in `IDENTITY_WORK`
-//! and `MEMCG_WORK`.
+//! Run as test run with the number of slots in use; works in place in `IDENTITY_WORK`.
 
 use aya_ebpf::{
     bindings::BPF_F_MMAPABLE,
@@ -13,10 +12,7 @@ use aya_ebpf::{
 use core::ffi::c_void;
 use sharestat_ebpf::{
     counters::Counter,
-    records::{
-        IDENTITY_BATCH, Identity, MEMCG_BATCH, MemcgIdentity, PATH_BYTES, PATH_COMPONENTS,
-        path_state,
-    },
+    records::{IDENTITY_BATCH, Identity, PATH_BYTES, PATH_COMPONENTS, path_state},
 };
 
 use super::{access, contents::repeat, counters::count, globals::layout, inode::Inode};
@@ -24,10 +20,6 @@ use super::{access, contents::repeat, counters::count, globals::layout, inode::I
 #[map]
 static IDENTITY_WORK: Array<Identity> =
     Array::with_max_entries(IDENTITY_BATCH as u32, BPF_F_MMAPABLE);
-
-#[map]
-static MEMCG_WORK: Array<MemcgIdentity> =
-    Array::with_max_entries(MEMCG_BATCH as u32, BPF_F_MMAPABLE);
 
 /// `NAME_MAX` and its terminator: longest name of one path component.
 const NAME_BYTES: usize = 256;
@@ -161,47 +153,5 @@ pub(crate) fn identify(ctx: RawTracePointContext) -> i32 {
     };
     let mut unused = 0;
     repeat(slots as u32, describe, &mut unused);
-    0
-}
-
-#[inline(always)]
-fn cgroup_id(pointer: u64) -> Option<u64> {
-    let through = layout!(memcg_of_object);
-    let memcg = if through == u64::MAX {
-        pointer
-    } else {
-        access::read_pointer(pointer + through)?
-    };
-    let cgroup = access::read_pointer(memcg + layout!(memcg_cgroup))?;
-    let node = access::read_pointer(cgroup + layout!(cgroup_node))?;
-    access::read(node + layout!(node_id))
-}
-
-#[inline(never)]
-unsafe extern "C" fn resolve(number: u64, _context: *mut u64) -> i64 {
-    let Some(slot) = MEMCG_WORK.get_ptr_mut(number as u32) else {
-        return 1;
-    };
-    // SAFETY: a map value; user space waits for the test run to end.
-    let slot = unsafe { &mut *slot };
-    slot.cgroup_id = if layout!(memcg_cgroup) == u64::MAX || !access::is_kernel(slot.memcg) {
-        0
-    } else {
-        cgroup_id(slot.memcg).unwrap_or(0)
-    };
-    0
-}
-
-/// Argument: number of slots to resolve.
-#[raw_tracepoint(tracepoint = "sys_enter")]
-pub(crate) fn resolve_memcgs(ctx: RawTracePointContext) -> i32 {
-    let slots: u64 = ctx.arg(0);
-    let slots = if slots > MEMCG_BATCH as u64 {
-        MEMCG_BATCH as u64
-    } else {
-        slots
-    };
-    let mut unused = 0;
-    repeat(slots as u32, resolve, &mut unused);
     0
 }

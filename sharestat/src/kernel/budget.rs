@@ -70,8 +70,8 @@ mod tests {
     fn a_quiet_hour_earns_no_more_than_the_bucket_holds() {
         let start = Instant::now();
         let mut budget = Budget::new(0.02, Duration::ZERO, start);
-        assert!(budget.allows(start + Duration::from_secs(3_600)));
+        assert!(budget.allows(start + Duration::from_hours(1)));
         budget.spend(Duration::from_secs_f64(FULL));
-        assert!(!budget.allows(start + Duration::from_secs(3_600)));
+        assert!(!budget.allows(start + Duration::from_hours(1)));
     }
 }

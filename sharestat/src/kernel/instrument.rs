@@ -11,7 +11,7 @@ use sharestat_ebpf::{
     layout::KernelLayout,
     records::{
         FrameBatch, FrameRecord, HASH_BATCH_PAGES, HashBatch, HashRequest, IDENTITY_BATCH,
-        Identity, MEMCG_BATCH, MemcgIdentity, page_status,
+        Identity, page_status,
     },
 };
 
@@ -57,11 +57,8 @@ pub struct Instrument {
     hash_work: SharedArray<HashBatch>,
     frame_work: SharedArray<FrameBatch>,
     identity_work: SharedArray<Identity>,
-    memcg_work: SharedArray<MemcgIdentity>,
     pub(super) counters: CounterMaps,
     pub(super) hooks: Vec<Hook>,
-    pub(super) bases: Bases,
-    pub(super) layout: KernelLayout,
     pub(super) frames: u64,
     cpus: Vec<u32>,
 }
@@ -79,13 +76,7 @@ pub(super) struct Question {
 pub(super) type EventRing = RingBuf<MapData>;
 
 /// Programs that are only run on request.
-pub(super) const ON_REQUEST: [&str; 5] = [
-    "hash_pages",
-    "walk_frames",
-    "identify",
-    "resolve_memcgs",
-    "flush_runs",
-];
+pub(super) const ON_REQUEST: [&str; 4] = ["hash_pages", "walk_frames", "identify", "flush_runs"];
 
 impl Instrument {
     /// Loads, calibrates, proves, attaches.
@@ -126,7 +117,6 @@ impl Instrument {
         calibration::prove(&ebpf, &hash_work, &page, &bases, parameters.seed)?;
         let frame_work = SharedArray::map(&ebpf, "FRAME_WORK", workers)?;
         let identity_work = SharedArray::map(&ebpf, "IDENTITY_WORK", IDENTITY_BATCH)?;
-        let memcg_work = SharedArray::map(&ebpf, "MEMCG_WORK", MEMCG_BATCH)?;
         let counters = CounterMaps::take(&mut ebpf)?;
         let hooks = probes::attach_all(&mut ebpf, &types)?;
         let map = ebpf
@@ -145,11 +135,8 @@ impl Instrument {
             hash_work,
             frame_work,
             identity_work,
-            memcg_work,
             counters,
             hooks,
-            bases,
-            layout,
             frames: parameters.frames,
             cpus,
         };
@@ -242,7 +229,7 @@ impl Instrument {
             object::run(&self.ebpf, "identify", &[chunk.len() as u64], None)?;
             for slot in 0..chunk.len() {
                 self.identity_work.read(slot, |identity| {
-                    told(number * IDENTITY_BATCH + slot, identity)
+                    told(number * IDENTITY_BATCH + slot, identity);
                 });
             }
         }

@@ -95,9 +95,9 @@ const SLICE_FRAMES: u64 = 65_536;
 /// First pause between a census and the next that a loss asks for; doubles while losses
 /// go on, so that a ring that is too small does not turn into a busy loop.
 const REPAIR_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// Time between two censuses without a reason: what no hook tells (tmpfs, splicing fuse).
-const SCRUB: Duration = Duration::from_secs(600);
+const SCRUB: Duration = Duration::from_mins(10);
 /// The first view waits for the census, but not longer.
 const PATIENCE: Duration = Duration::from_millis(600);
 

@@ -200,7 +200,7 @@ impl Names {
         })?;
         for (id, key, answer) in answers {
             let filesystem = self.filesystem(key.dev, &answer, identities);
-            let file = self.file(&key, answer, filesystem, identities);
+            let file = self.file(&key, &answer, filesystem, identities);
             identities.files.insert(id, file);
         }
         Ok(())
@@ -226,7 +226,7 @@ impl Names {
     fn file(
         &self,
         key: &InodeKey,
-        answer: Answer,
+        answer: &Answer,
         filesystem: usize,
         identities: &Identities,
     ) -> FileIdentity {

@@ -111,7 +111,7 @@ fn work(instrument: &Instrument, worker: u32, jobs: &Jobs, done: &mpsc::Sender<D
                 let mut records = Vec::new();
                 instrument
                     .walk(worker, first, end, &mut |found| {
-                        records.extend_from_slice(found)
+                        records.extend_from_slice(found);
                     })
                     .map(|()| Done::Walked(records))
             }

@@ -21,8 +21,6 @@ unsafe impl Shared for sharestat_ebpf::records::FrameBatch {}
 // SAFETY: as above.
 unsafe impl Shared for sharestat_ebpf::records::Identity {}
 // SAFETY: as above.
-unsafe impl Shared for sharestat_ebpf::records::MemcgIdentity {}
-// SAFETY: as above.
 unsafe impl Shared for sharestat_ebpf::records::Calibration {}
 
 /// The slots of one mapped array.

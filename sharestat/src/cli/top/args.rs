@@ -1,9 +1,4 @@
 //! The arguments of `top`.
-#![expect(
-    clippy::doc_markdown,
-    reason = "these comments are printed as they are"
-)]
-
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::Args;
@@ -15,7 +10,7 @@ use super::super::args::{Format, InstrumentArgs};
 pub struct Delay(pub Duration);
 
 const SHORTEST: Duration = Duration::from_millis(50);
-const LONGEST: Duration = Duration::from_secs(3_600);
+const LONGEST: Duration = Duration::from_hours(1);
 
 impl FromStr for Delay {
     type Err = String;
@@ -68,6 +63,10 @@ Examples:
         CPU budget; the coverage line says how many were.\n\n\
         In a pipe, or with -b, --once, -n or --format, prints text or documents instead of \
         drawing a screen."
+)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one switch of the command line"
 )]
 pub struct TopArgs {
     /// Measure only files below this directory (may be repeated).
@@ -134,7 +133,7 @@ mod tests {
         assert_eq!(of("2"), Ok(Duration::from_secs(2)));
         assert_eq!(of("0.5"), Ok(Duration::from_millis(500)));
         assert_eq!(of("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(of("1m"), Ok(Duration::from_secs(60)));
+        assert_eq!(of("1m"), Ok(Duration::from_mins(1)));
         for wrong in ["", "x", "0", "1d", "-1", "1ms", "1e99", "NaN"] {
             assert!(of(wrong).is_err(), "{wrong}");
         }

@@ -40,7 +40,7 @@ pub(super) fn show(live: Live, arguments: &TopArgs, common: &Common) -> Result<E
     let (commands, asked) = mpsc::channel(WAITING);
     let collector = thread::Builder::new()
         .name("collector".to_owned())
-        .spawn(move || collect(live, frames, asked))
+        .spawn(move || collect(live, &frames, asked))
         .map_err(|error| {
             Failure::new(Exit::Kernel, format!("cannot start the collector: {error}"))
         })?;
@@ -81,7 +81,7 @@ fn options(arguments: &TopArgs, common: &Common) -> Options {
 /// The collector's thread: measures, paints, publishes.
 fn collect(
     live: Live,
-    frames: watch::Sender<Arc<Frame>>,
+    frames: &watch::Sender<Arc<Frame>>,
     mut commands: mpsc::Receiver<Command>,
 ) -> Result<(), kernel::Error> {
     let runtime = runtime::Builder::new_current_thread()

@@ -158,21 +158,23 @@ impl<'a> Printer<'a> {
                 }
                 out.extend_from_slice(text.as_bytes());
             }
-            Format::Json => report::json::write(&report(), &mut out).map_err(told)?,
+            Format::Json => {
+                report::json::write(&report(), &mut out).map_err(|error| told(&error))?
+            }
             Format::Ndjson => {
                 let line = serde_json::to_vec(&report())
                     .map_err(io::Error::other)
-                    .map_err(told)?;
+                    .map_err(|error| told(&error))?;
                 out.extend_from_slice(&line);
                 out.push(b'\n');
             }
-            Format::Csv => report::csv::write(&report(), &mut out).map_err(told)?,
+            Format::Csv => report::csv::write(&report(), &mut out).map_err(|error| told(&error))?,
         }
         let mut stdout = io::stdout().lock();
         stdout
             .write_all(&out)
             .and_then(|()| stdout.flush())
-            .map_err(told)
+            .map_err(|error| told(&error))
     }
 
     fn end(self, interrupted: bool) -> Result<Exit, Failure> {
@@ -184,7 +186,7 @@ impl<'a> Printer<'a> {
     }
 }
 
-fn told(error: io::Error) -> Failure {
+fn told(error: &io::Error) -> Failure {
     if error.kind() == ErrorKind::BrokenPipe {
         Failure::OutputClosed
     } else {
