@@ -159,11 +159,16 @@ impl Collector {
             self.decide(instrument, frames.iter().map(key_of_frame))?;
         }
         let now = self.now_ms();
+        // Neighbours in memory are often of one file: one look-up for all of them.
+        let mut last = None;
         for frame in frames {
             let key = key_of_frame(frame);
-            let Some(id) = self.place(key, frame.flags & frame_flags::SWAPBACKED != 0) else {
+            let known = last.filter(|(of, _)| *of == key).map(|(_, id)| id);
+            let tmpfs = frame.flags & frame_flags::SWAPBACKED != 0;
+            let Some(id) = known.or_else(|| self.place(key, tmpfs)) else {
                 continue;
             };
+            last = Some((key, id));
             let first = PageIndex(frame.index);
             let pages = 1_u64 << frame.order;
             self.measurement.index.mark_seen(id, first, pages, now);

@@ -175,8 +175,7 @@ fn trial(tool: &str) -> std::result::Result<(), String> {
     let ended = child.wait().map_err(|error| error.to_string())?;
     let reason = said.lines().rfind(|line| !line.trim().is_empty());
     match reason {
-        None if ended.success() => Ok(()),
-        Some(_) if ended.success() => Ok(()),
+        _ if ended.success() => Ok(()),
         reason => Err(reason
             .unwrap_or("it failed without a word")
             .trim()

@@ -67,7 +67,7 @@ pub(super) fn measure(setting: &Setting) -> Result<Vec<Row>> {
     PEERS
         .iter()
         .map(|peer| {
-            let what = format!("scan of {} MiB beside {}", FILES * BYTES >> 20, peer.name);
+            let what = format!("scan of {} MiB beside {}", (FILES * BYTES) >> 20, peer.name);
             let Some(program) = find(peer.name) else {
                 let why = format!("not installed; by hand: {}", peer.by_hand);
                 return Ok(Row::absent(&what, &why));

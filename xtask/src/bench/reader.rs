@@ -92,7 +92,7 @@ fn read_cold(file: &File) -> Result<Cost> {
     }
     Ok(Cost {
         real: begun.elapsed().as_secs_f64(),
-        on_processor: (thread_time() - before).as_secs_f64(),
+        on_processor: thread_time().saturating_sub(before).as_secs_f64(),
     })
 }
 
