@@ -154,6 +154,6 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0].find("value"), lines[1].find("0.25"));
-        assert!(lines[1].contains("≥ 0.25   holds"), "{text}");
+        assert!(lines[1].contains("≥ 0.25  holds"), "{text}");
     }
 }
