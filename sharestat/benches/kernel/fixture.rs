@@ -23,6 +23,10 @@ pub(crate) enum Folios {
     Single,
 }
 
+/// Pages of one batch.
+#[expect(clippy::cast_possible_truncation, reason = "a few hundred")]
+const BATCH: u32 = HASH_BATCH_PAGES as u32;
+
 impl Folios {
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -83,7 +87,7 @@ impl Fixture {
         folios.sort_by_key(|folio| folio.index);
         let mut batches = Vec::new();
         let mut open: Vec<HashRequest> = Vec::new();
-        let mut room = HASH_BATCH_PAGES as u32;
+        let mut room = BATCH;
         for folio in &folios {
             let mut index = folio.index;
             let mut left = 1_u32 << folio.order;
@@ -95,7 +99,7 @@ impl Fixture {
                 room -= pages;
                 if room == 0 {
                     batches.push(std::mem::take(&mut open));
-                    room = HASH_BATCH_PAGES as u32;
+                    room = BATCH;
                 }
             }
         }
@@ -105,7 +109,7 @@ impl Fixture {
         Ok(batches)
     }
 
-    /// The device as the kernel encodes it (`MKDEV`, include/linux/kdev_t.h).
+    /// The device as the kernel encodes it (`MKDEV`, `include/linux/kdev_t.h`).
     fn device(&self) -> Result<u32> {
         let device = self.file.metadata()?.dev();
         Ok(rustix::fs::major(device) << 20 | rustix::fs::minor(device))

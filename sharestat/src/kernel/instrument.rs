@@ -7,17 +7,14 @@ use aya::{
     Ebpf,
     maps::{MapData, RingBuf},
 };
-use sharestat_ebpf::{
-    layout::KernelLayout,
-    records::{
-        FrameBatch, FrameRecord, HASH_BATCH_PAGES, HashBatch, HashRequest, IDENTITY_BATCH,
-        Identity, page_status,
-    },
+use sharestat_ebpf::records::{
+    FrameBatch, FrameRecord, HASH_BATCH_PAGES, HashBatch, HashRequest, IDENTITY_BATCH, Identity,
+    page_status,
 };
 
 use super::{
     btf::KernelTypes,
-    calibration::{self, Bases, KnownPage},
+    calibration::{self, KnownPage},
     capabilities,
     counters::CounterMaps,
     error::Error,

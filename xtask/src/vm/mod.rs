@@ -91,7 +91,7 @@ pub(crate) struct Options {
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct MachineOptions {
     /// Memory of a guest, as QEMU spells it
-    #[arg(long, default_value = "2G")]
+    #[arg(long, default_value = "4G")]
     pub(crate) memory: String,
     /// CPUs of a guest
     #[arg(long, default_value_t = 2)]

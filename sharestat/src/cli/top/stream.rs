@@ -159,7 +159,7 @@ impl<'a> Printer<'a> {
                 out.extend_from_slice(text.as_bytes());
             }
             Format::Json => {
-                report::json::write(&report(), &mut out).map_err(|error| told(&error))?
+                report::json::write(&report(), &mut out).map_err(|error| told(&error))?;
             }
             Format::Ndjson => {
                 let line = serde_json::to_vec(&report())
