@@ -33,7 +33,7 @@ fn document(name: &str) -> String {
     fs::read_to_string(root().join(name)).expect("the page exists")
 }
 
-/// Command lines in fenced blocks, without `$`, `sudo`, and what the shell does with output.
+/// Command lines in fenced blocks, without prompt, `sudo`, and what the shell does with output.
 fn command_lines(text: &str) -> Vec<String> {
     let mut inside = false;
     let mut found = Vec::new();

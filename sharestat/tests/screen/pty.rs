@@ -26,7 +26,7 @@ use tempfile::TempDir;
 use vt100::{MouseProtocolMode, Parser};
 
 /// Longest wait for anything: an emulated machine is slow.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// Between two looks at what the terminal has.
 const LOOK: Duration = Duration::from_millis(10);
 
