@@ -4,6 +4,7 @@
 //! Data flows one way: `kernel` or `engine_user` fill the [`model`], `identity` names
 //! inodes, `report` and `tui` show the result, `cli` holds it together.
 
+pub mod derefs;
 pub mod kernel;
 pub mod model;
 pub mod seed;

@@ -1,0 +1,5 @@
+//! wip
+mod error;
+mod image;
+pub use error::SitesError;
+pub use image::KernelImage;
