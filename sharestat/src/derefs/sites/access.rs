@@ -108,17 +108,19 @@ impl Interpreter<'_> {
             } = fact
             {
                 if !self.program.is_folio(to) {
-                    other = true;
+                    other |= !self.program.meets_folios(to);
                 } else if offset == mapping {
                     basis = Some(basis.map_or(known, |before| before.min(known)));
                 }
             }
         }
-        let mut basis = basis?;
-        if other {
-            // Paths with different types meet here: one of them is not a folio.
-            basis = Basis::Weak;
-        }
+        let basis = match (basis?, other) {
+            (basis, false) => basis,
+            // Paths with different types meet here: what is no more than derived is
+            // likelier to be the other type.
+            (Basis::Typed, true) => Basis::Weak,
+            (Basis::Derived | Basis::Weak, true) => return None,
+        };
         let kind = self.kind(instruction)?;
         Some(Access { kind, basis })
     }

@@ -61,18 +61,19 @@ impl Interpreter<'_> {
         })
     }
 
-    /// A direct call of the function at `target`.
+    /// A direct call of the function at `target`; says whether the type of its result is
+    /// known without looking into it.
     pub(super) fn call(
         &mut self,
         instruction: &Instruction,
         target: u64,
         summaries: &Summaries,
         state: &mut State,
-    ) {
+    ) -> bool {
         let callee = self.program.function_at(target);
         let name = callee.map_or("", Function::source_name);
         if keeps_registers(name) {
-            return;
+            return true;
         }
         // The return type outlives specialisation, the arguments may not.
         let source = self.program.types.prototype(name);
@@ -85,6 +86,7 @@ impl Interpreter<'_> {
         let returned = source
             .and_then(|prototype| self.program.types.pointee(prototype.returns))
             .filter(|to| self.program.types.is_object(*to));
+        let typed = returned.is_some() || entry.is_some();
         let value = match (returned, entry) {
             (Some(to), _) => Self::typed(to).into(),
             (None, Some(entry)) => entry,
@@ -97,6 +99,7 @@ impl Interpreter<'_> {
             }
         };
         state.set_register(0, value);
+        typed
     }
 
     /// A call through a pointer: its target is not known.
@@ -159,13 +162,17 @@ impl Interpreter<'_> {
                 .types
                 .name(to)
                 .is_some_and(|name| roles::NOT_A_FOLIO.contains(&name));
-            for fact in state.register(register).facts() {
+            let passed = state.register(register);
+            let certain = self.is_of_one_kind(passed);
+            for fact in passed.facts() {
                 match fact {
                     Fact::Stack(offset) if list || program.types.is_object(to) => {
                         self.knowledge.place(offset, to, inside);
                         self.forget_filled(to, offset, state);
                     }
-                    Fact::Made { def, offset } if list || program.leads_to_folios(to) => {
+                    Fact::Made { def, offset }
+                        if certain && (list || program.leads_to_folios(to)) =>
+                    {
                         self.knowledge.refine(def, to, inside - offset);
                     }
                     Fact::Points { to, .. } if is_cast && program.is_folio(to) => {
@@ -175,6 +182,17 @@ impl Interpreter<'_> {
                 }
             }
         }
+    }
+
+    /// Whether a use tells something of all that `value` may be: where paths with
+    /// different types meet, it may be about another of them.
+    fn is_of_one_kind(&self, value: Value) -> bool {
+        let mut first = None;
+        value.facts().all(|fact| match fact {
+            Fact::Made { offset, .. } => *first.get_or_insert(offset) == offset,
+            Fact::Points { to, .. } => self.program.is_folio(to) || self.program.meets_folios(to),
+            Fact::Stack(_) | Fact::Mapping(_) => true,
+        })
     }
 
     /// What a callee may fill is not what was stored there before. The cursor of a tree

@@ -21,6 +21,8 @@ pub(super) struct Outcome {
     pub(super) accesses: BTreeMap<u64, (Kind, Basis)>,
     /// Arguments that it passes to functions without a prototype.
     pub(super) calls: Vec<(u64, [Value; 6])>,
+    /// Functions it calls whose prototype does not say what they return.
+    pub(super) untyped: Vec<u64>,
     /// What it returns.
     pub(super) returned: Value,
     /// Instructions in all, and those on no path that was found.
@@ -114,10 +116,10 @@ impl Paths<'_, '_> {
                 budget = steps;
                 self.run_from(address, state);
             }
-            // Code behind a trap that is reached no other way belongs to a warning.
+            // Code behind a trap that nothing jumps to belongs to a warning.
             let traps = std::mem::take(&mut self.traps);
             for (address, state) in traps {
-                if !self.before.contains_key(&address) {
+                if !self.code.is_leader(address) {
                     self.arrive(address, &state);
                 }
             }
@@ -141,10 +143,14 @@ impl Paths<'_, '_> {
         for (address, (kind, _)) in &mut self.outcome.accesses {
             *kind = uses.get(address).copied().unwrap_or_default().refine(*kind);
         }
-        let all = u64::try_from(self.code.iter().len()).unwrap_or(0);
-        let seen = u64::try_from(reached.len()).unwrap_or(0);
-        self.outcome.instructions = all;
-        self.outcome.unreached = all.saturating_sub(seen);
+        // Padding between functions is no code.
+        let code = self.code.iter().filter(|instruction| {
+            !matches!(instruction.mnemonic(), Mnemonic::Int3 | Mnemonic::Nop)
+        });
+        for instruction in code {
+            self.outcome.instructions += 1;
+            self.outcome.unreached += u64::from(!reached.contains(&instruction.ip()));
+        }
         self.outcome
     }
 
@@ -271,8 +277,12 @@ impl Paths<'_, '_> {
         if self.recording && callee.is_some_and(|callee| program.prototype(callee).is_none()) {
             self.pass(target, state);
         }
-        self.interpreter
+        let typed = self
+            .interpreter
             .call(instruction, target, self.summaries, state);
+        if self.recording && !typed {
+            self.outcome.untyped.push(target);
+        }
     }
 
     /// Remembers the typed arguments of a call for the callee's own analysis.

@@ -35,7 +35,7 @@ impl Function {
 }
 
 /// What earlier rounds learnt about a function from its callers and its own code.
-#[derive(Default)]
+#[derive(Default, PartialEq, Eq)]
 pub struct Summaries {
     /// Arguments as passed by direct calls, by address of the callee.
     pub arguments: HashMap<u64, [Value; 6]>,
@@ -66,7 +66,11 @@ pub struct Program<'a> {
 
 /// Symbols that are no functions, or whose code is not what runs.
 fn is_not_analysed(name: &str) -> bool {
-    name.starts_with("__pfx_") || name.starts_with("__cfi_") || name.starts_with("__ksymtab")
+    name.starts_with("__pfx_")
+        || name.starts_with("__cfi_")
+        || name.starts_with("__ksymtab")
+        // Rust code reaches folios only through C functions.
+        || name.starts_with("_R")
 }
 
 impl<'a> Program<'a> {
@@ -163,6 +167,13 @@ impl<'a> Program<'a> {
     #[must_use]
     pub fn is_folio(&self, id: TypeId) -> bool {
         id == self.types.folio || id == self.types.page
+    }
+
+    /// Whether a pointer to `id` is found in the same variable as folios: heads of lists
+    /// of folios, nodes of trees of folios.
+    #[must_use]
+    pub fn meets_folios(&self, id: TypeId) -> bool {
+        matches!(self.types.name(id), Some("list_head" | "xa_node" | "xarray"))
     }
 
     /// Whether a value passed as a pointer to `id` is worth knowing: it is a folio, or

@@ -39,17 +39,34 @@ pub struct Coverage {
 }
 
 /// Rounds over the whole kernel.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 4;
 
 /// Everything found in `program`.
 pub(super) fn scan(program: &Program<'_>) -> (Vec<Site>, Coverage) {
     let mut summaries = Summaries::default();
-    let mut outcomes = Vec::new();
-    for round in 1..=ROUNDS {
-        outcomes = analyse_all(program, &summaries);
-        if round < ROUNDS {
-            summaries = summarise(program, &outcomes);
+    let mut outcomes = analyse_all(program, &summaries, &|_, _| true);
+    for _ in 1..ROUNDS {
+        let learnt = summarise(program, &outcomes);
+        let before: HashMap<usize, &Outcome> =
+            outcomes.iter().map(|(at, outcome)| (*at, outcome)).collect();
+        let again = analyse_all(program, &learnt, &|at, function| {
+            let address = function.address;
+            let news = |callee: &u64| {
+                learnt.returned.get(callee) != summaries.returned.get(callee)
+            };
+            learnt.arguments.get(&address) != summaries.arguments.get(&address)
+                || before
+                    .get(&at)
+                    .is_some_and(|outcome| outcome.untyped.iter().any(news))
+        });
+        if again.is_empty() {
+            break;
         }
+        let again: HashMap<usize, Outcome> = again.into_iter().collect();
+        outcomes.retain(|(at, _)| !again.contains_key(at));
+        outcomes.extend(again);
+        outcomes.sort_by_key(|(at, _)| *at);
+        summaries = learnt;
     }
     let mut coverage = Coverage {
         jump_labels: u64::try_from(program.label_count()).unwrap_or(0),
@@ -74,7 +91,12 @@ pub(super) fn scan(program: &Program<'_>) -> (Vec<Site>, Coverage) {
     (sites(program, &found), coverage)
 }
 
-fn analyse_all(program: &Program<'_>, summaries: &Summaries) -> Vec<(usize, Outcome)> {
+/// Analyses the functions that `wanted` accepts.
+fn analyse_all(
+    program: &Program<'_>,
+    summaries: &Summaries,
+    wanted: &(dyn Fn(usize, &Function) -> bool + Sync),
+) -> Vec<(usize, Outcome)> {
     const BATCH: usize = 64;
     let next = AtomicUsize::new(0);
     let workers = thread::available_parallelism().map_or(1, NonZero::get);
@@ -87,7 +109,7 @@ fn analyse_all(program: &Program<'_>, summaries: &Summaries) -> Vec<(usize, Outc
             };
             for (at, function) in (first..).zip(rest.iter().take(BATCH)) {
                 // Cold parts are analysed with the function they belong to.
-                if !function.is_cold() {
+                if !function.is_cold() && wanted(at, function) {
                     done.push((at, function::analyse(program, function, summaries)));
                 }
             }

@@ -1,6 +1,8 @@
 //! What one instruction does to what is known. In: an instruction and the state before
 //! it. Out: the state after it. Calls are in `calls`, branches in `function`.
 
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
+
 use iced_x86::{Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register};
 
 use super::{
@@ -27,6 +29,8 @@ pub(super) struct Interpreter<'a> {
     /// Whether trees walked here are page caches.
     pub(super) page_cache: bool,
     pub(super) info: InstructionInfoFactory,
+    /// Answers of [`super::types::TypeTable::loads`]; the same few are asked for often.
+    loads: RefCell<HashMap<(TypeId, i32), Rc<[Loaded]>>>,
 }
 
 /// Number of the 64-bit register that `register` is part of.
@@ -52,6 +56,7 @@ impl<'a> Interpreter<'a> {
             knowledge: Knowledge::default(),
             page_cache: program.walks_page_cache(function),
             info: InstructionInfoFactory::new(),
+            loads: RefCell::default(),
         }
     }
 
@@ -190,10 +195,10 @@ impl<'a> Interpreter<'a> {
             match fact {
                 Fact::Points { to, offset, basis } => {
                     if to == self.program.types.page && offset == 8 {
-                        // The address of the head page, plus one in a tail page.
+                        // The head page's address plus one, or a list node.
                         value.insert(self.page(1));
                     }
-                    let loaded = self.program.types.loads(to, offset);
+                    let loaded = self.loads(to, offset);
                     self.add_loaded(&loaded, basis, &mut value);
                 }
                 Fact::Stack(offset) => {
@@ -219,9 +224,23 @@ impl<'a> Interpreter<'a> {
         value
     }
 
+    fn loads(&self, to: TypeId, offset: i32) -> Rc<[Loaded]> {
+        let mut known = self.loads.borrow_mut();
+        let answer = known
+            .entry((to, offset))
+            .or_insert_with(|| self.program.types.loads(to, offset).into());
+        Rc::clone(answer)
+    }
+
     fn add_loaded(&self, loaded: &[Loaded], basis: Basis, value: &mut Value) {
         let derived = basis.max(Basis::Derived);
+        // Where a node of a list of folios shares a union, the other members are for
+        // pages of drivers, or being freed.
+        let nodes_only = loaded.iter().any(|what| matches!(what, Loaded::Node(..)));
         for what in loaded {
+            if nodes_only && !matches!(what, Loaded::Node(..)) {
+                continue;
+            }
             let fact = match *what {
                 Loaded::Pointer(to) => Fact::Points {
                     to,
@@ -343,7 +362,20 @@ impl<'a> Interpreter<'a> {
     }
 
     fn moved(&self, value: &Value, bytes: i32) -> Value {
-        self.settled(&value.moved(bytes))
+        // A step of one list head leads to the next list of an array, not into a folio.
+        let types = self.program.types;
+        let heads: Value = value
+            .facts()
+            .filter(|fact| {
+                matches!(fact, Fact::Points { to, offset, .. }
+                    if bytes.unsigned_abs() == 16
+                        && *offset == types.lru
+                        && self.program.is_folio(*to))
+            })
+            .collect();
+        let mut moved = self.settled(&value.only(|fact| !heads.facts().any(|head| head == fact)).moved(bytes));
+        moved.join(&heads);
+        moved
     }
 
     fn add(&mut self, instruction: &Instruction, state: &mut State) {
@@ -374,7 +406,7 @@ impl<'a> Interpreter<'a> {
         if let Some(mask) = constant(instruction) {
             let clears_flags = (-64..0).contains(&mask) || mask <= -4096;
             if !clears_flags {
-                return before.only(|fact| matches!(fact, Fact::Mapping(_)));
+                return Value::default();
             }
             return before
                 .facts()

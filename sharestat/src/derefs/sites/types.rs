@@ -304,6 +304,9 @@ impl TypeTable {
     /// unions can yield several things.
     #[must_use]
     pub fn loads(&self, id: TypeId, offset: i32) -> Vec<Loaded> {
+        if !self.is_object(id) {
+            return Vec::new();
+        }
         let mut found = Vec::new();
         let start = Walk {
             record: self.name(id).unwrap_or_default(),
