@@ -224,6 +224,11 @@ impl Interpreter<'_> {
                 }
             }
             Mnemonic::Ret if self.returns_pointer() => tell(state.register(0), FOLLOWED),
+            // `xor eax, eax` reads nothing.
+            Mnemonic::Sub | Mnemonic::Xor
+                if instruction.op1_kind() == OpKind::Register
+                    && instruction.op0_kind() == OpKind::Register
+                    && instruction.op0_register() == instruction.op1_register() => {}
             Mnemonic::Add | Mnemonic::Sub | Mnemonic::Xor | Mnemonic::Or => {
                 tell(in_register(0), FOLLOWED);
                 tell(in_register(1), FOLLOWED);

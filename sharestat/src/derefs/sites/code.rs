@@ -11,7 +11,9 @@ use super::{image::KernelImage, program::Function};
 pub struct Code {
     instructions: Vec<Instruction>,
     ranges: Vec<(u64, u64)>,
-    /// Addresses that control can jump to: blocks start there.
+    /// Addresses that branches name.
+    targets: HashSet<u64>,
+    /// Further addresses where blocks start: code that is patched in, or behind a trap.
     leaders: HashSet<u64>,
 }
 
@@ -53,7 +55,7 @@ impl Code {
                 FlowControl::ConditionalBranch | FlowControl::UnconditionalBranch
             );
             if branches {
-                self.leaders.insert(instruction.near_branch_target());
+                self.targets.insert(instruction.near_branch_target());
             }
             self.instructions.push(instruction);
         }
@@ -63,12 +65,20 @@ impl Code {
     /// Whether a block starts at `address`.
     #[must_use]
     pub fn is_leader(&self, address: u64) -> bool {
-        self.leaders.contains(&address)
+        self.is_target(address) || self.leaders.contains(&address)
+    }
+
+    /// Whether a branch names `address`.
+    #[must_use]
+    pub fn is_target(&self, address: u64) -> bool {
+        self.targets.contains(&address)
     }
 
     /// A block starts at `address`.
     pub fn lead(&mut self, address: u64) {
-        self.leaders.insert(address);
+        if !self.is_target(address) {
+            self.leaders.insert(address);
+        }
     }
 
     /// Changes whenever a part or a block was added.
@@ -97,12 +107,6 @@ impl Code {
     #[must_use]
     pub fn at(&self, position: usize) -> Option<&Instruction> {
         self.instructions.get(position)
-    }
-
-    /// The instruction at `address`.
-    #[must_use]
-    pub fn at_address(&self, address: u64) -> Option<&Instruction> {
-        self.at(self.position(address)?)
     }
 
     /// All instructions, by address.

@@ -119,7 +119,7 @@ impl Paths<'_, '_> {
             // Code behind a trap that nothing jumps to belongs to a warning.
             let traps = std::mem::take(&mut self.traps);
             for (address, state) in traps {
-                if !self.code.is_leader(address) {
+                if !self.code.is_target(address) {
                     self.arrive(address, &state);
                 }
             }

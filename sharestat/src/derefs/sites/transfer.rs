@@ -100,6 +100,13 @@ impl<'a> Interpreter<'a> {
                 let value = self.masked(instruction, state);
                 self.assign(instruction, state, value);
             }
+            Mnemonic::Not => {
+                // The compiler tests for several bits being set by testing the complement.
+                let value = self
+                    .operand(instruction, 0, state)
+                    .only(|fact| matches!(fact, Fact::Mapping(_)));
+                self.assign(instruction, state, value);
+            }
             Mnemonic::Xchg if instruction.op1_kind() == OpKind::Register
                 && instruction.op0_kind() == OpKind::Register =>
             {

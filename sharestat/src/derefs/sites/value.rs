@@ -168,10 +168,17 @@ impl Value {
             .fold(false, |changed, fact| self.insert(fact) | changed)
     }
 
-    /// The value after `bytes` were added.
+    /// The value after `bytes` were added. Where it may be an object or something on the
+    /// stack, it is an entry of a list whose head is on the stack; what surrounds an entry
+    /// does not surround the head.
     #[must_use]
     pub fn moved(&self, bytes: i32) -> Self {
-        self.facts().filter_map(|fact| fact.moved(bytes)).collect()
+        let is_stack = |fact: Fact| matches!(fact, Fact::Stack(_));
+        let mixed = bytes != 0 && !self.facts().all(is_stack);
+        self.facts()
+            .filter(|fact| !(mixed && is_stack(*fact)))
+            .filter_map(|fact| fact.moved(bytes))
+            .collect()
     }
 
     /// Offset from the stack pointer at entry, where the value is a stack address.
@@ -218,10 +225,16 @@ mod tests {
     }
 
     #[test]
-    fn moving_adds_to_every_fact() {
-        let value: Value = [points(8, Basis::Typed), Fact::Stack(-16)].into_iter().collect();
-        let moved = value.moved(-8);
-        assert_eq!(moved.stack(), Some(-24));
-        assert!(moved.facts().any(|fact| fact == points(0, Basis::Typed)));
+    fn moving_adds_to_what_is_known() {
+        let value = Value::from(points(8, Basis::Typed));
+        assert_eq!(value.moved(-8), points(0, Basis::Typed).into());
+        assert_eq!(Value::from(Fact::Stack(-16)).moved(8).stack(), Some(-8));
+    }
+
+    #[test]
+    fn the_head_of_a_list_is_no_entry() {
+        let value: Value = [points(8, Basis::Derived), Fact::Stack(-16)].into_iter().collect();
+        assert_eq!(value.moved(0).stack(), Some(-16));
+        assert_eq!(value.moved(-8), points(0, Basis::Derived).into());
     }
 }
