@@ -3,6 +3,7 @@
 use iced_x86::{Instruction, Mnemonic, OpAccess, OpKind};
 
 use super::{
+    memory::address,
     state::{ARGUMENTS, State},
     transfer::{Interpreter, constant, number},
     value::{Basis, Fact},
@@ -59,6 +60,24 @@ pub(super) struct Uses {
 }
 
 impl Uses {
+    const NONE: Self = Self {
+        tested: false,
+        compared: false,
+        followed: false,
+    };
+    const TESTED: Self = Self {
+        tested: true,
+        ..Self::NONE
+    };
+    const COMPARED: Self = Self {
+        compared: true,
+        ..Self::NONE
+    };
+    const FOLLOWED: Self = Self {
+        followed: true,
+        ..Self::NONE
+    };
+
     /// A load that only serves a test or a comparison is one.
     pub(super) fn refine(self, kind: Kind) -> Kind {
         match (kind, self) {
@@ -96,7 +115,7 @@ impl Interpreter<'_> {
         if !(0..instruction.op_count()).any(|nth| instruction.op_kind(nth) == OpKind::Memory) {
             return None;
         }
-        let address = self.address(instruction, state);
+        let address = address(instruction, state);
         let mapping = self.program.types.mapping;
         let mut basis: Option<Basis> = None;
         let mut other = false;
@@ -144,9 +163,10 @@ impl Interpreter<'_> {
             .first()
             .map_or(OpAccess::None, iced_x86::UsedMemory::access);
         match access {
-            OpAccess::Write | OpAccess::ReadWrite | OpAccess::CondWrite | OpAccess::ReadCondWrite => {
-                Some(Kind::Store)
-            }
+            OpAccess::Write
+            | OpAccess::ReadWrite
+            | OpAccess::CondWrite
+            | OpAccess::ReadCondWrite => Some(Kind::Store),
             OpAccess::Read | OpAccess::CondRead if size == 8 => Some(Kind::Load),
             // The tag bits are in the lowest byte; a pointer does not fit fewer than eight.
             OpAccess::Read | OpAccess::CondRead if size > 0 => Some(Kind::TagTest),
@@ -168,25 +188,10 @@ impl Interpreter<'_> {
                 }
             }
         };
-        const TESTED: Uses = Uses {
-            tested: true,
-            compared: false,
-            followed: false,
-        };
-        const COMPARED: Uses = Uses {
-            tested: false,
-            compared: true,
-            followed: false,
-        };
-        const FOLLOWED: Uses = Uses {
-            tested: false,
-            compared: false,
-            followed: true,
-        };
         // The base of a memory operand is followed, except that `lea` only computes.
         for register in [instruction.memory_base(), instruction.memory_index()] {
             if let Some(number) = number(register) {
-                tell(state.register(number), FOLLOWED);
+                tell(state.register(number), Uses::FOLLOWED);
             }
         }
         let in_register = |nth: u32| {
@@ -198,40 +203,43 @@ impl Interpreter<'_> {
         };
         match instruction.mnemonic() {
             Mnemonic::Cmp => {
-                tell(in_register(0), COMPARED);
-                tell(in_register(1), COMPARED);
+                tell(in_register(0), Uses::COMPARED);
+                tell(in_register(1), Uses::COMPARED);
             }
             Mnemonic::Test => {
                 let same = instruction.op1_kind() == OpKind::Register;
-                tell(in_register(0), if same { COMPARED } else { TESTED });
+                tell(
+                    in_register(0),
+                    if same { Uses::COMPARED } else { Uses::TESTED },
+                );
             }
             Mnemonic::And => match constant(instruction) {
                 // Clearing the tag bits leaves the pointer; keeping them is a test.
                 Some(mask) if mask < 0 => {}
-                Some(_) => tell(in_register(0), TESTED),
-                None => tell(in_register(0), FOLLOWED),
+                Some(_) => tell(in_register(0), Uses::TESTED),
+                None => tell(in_register(0), Uses::FOLLOWED),
             },
-            Mnemonic::Bt => tell(in_register(0), TESTED),
-            Mnemonic::Mov if instruction.op0_kind() == OpKind::Memory => {
-                if self.address(instruction, state).value.stack().is_none() {
-                    tell(in_register(1), FOLLOWED);
-                }
+            Mnemonic::Bt => tell(in_register(0), Uses::TESTED),
+            Mnemonic::Mov
+                if instruction.op0_kind() == OpKind::Memory
+                    && address(instruction, state).value.stack().is_none() =>
+            {
+                tell(in_register(1), Uses::FOLLOWED);
             }
-            Mnemonic::Mov | Mnemonic::Lea | Mnemonic::Push => {}
             Mnemonic::Call | Mnemonic::Jmp => {
                 for register in self.passed(instruction) {
-                    tell(state.register(register), FOLLOWED);
+                    tell(state.register(register), Uses::FOLLOWED);
                 }
             }
-            Mnemonic::Ret if self.returns_pointer() => tell(state.register(0), FOLLOWED),
+            Mnemonic::Ret if self.returns_pointer() => tell(state.register(0), Uses::FOLLOWED),
             // `xor eax, eax` reads nothing.
             Mnemonic::Sub | Mnemonic::Xor
                 if instruction.op1_kind() == OpKind::Register
                     && instruction.op0_kind() == OpKind::Register
                     && instruction.op0_register() == instruction.op1_register() => {}
             Mnemonic::Add | Mnemonic::Sub | Mnemonic::Xor | Mnemonic::Or => {
-                tell(in_register(0), FOLLOWED);
-                tell(in_register(1), FOLLOWED);
+                tell(in_register(0), Uses::FOLLOWED);
+                tell(in_register(1), Uses::FOLLOWED);
             }
             _ => {}
         }

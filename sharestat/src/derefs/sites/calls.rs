@@ -14,7 +14,10 @@ use super::{
 
 /// Helpers in assembler that change no register the compiler relies on.
 fn keeps_registers(name: &str) -> bool {
-    matches!(name, "__fentry__" | "__cyg_profile_func_enter" | "this_cpu_cmpxchg16b_emu")
+    matches!(
+        name,
+        "__fentry__" | "__cyg_profile_func_enter" | "this_cpu_cmpxchg16b_emu"
+    )
 }
 
 impl Interpreter<'_> {
@@ -33,8 +36,7 @@ impl Interpreter<'_> {
             return state;
         };
         let registers = self.program.argument_registers(prototype);
-        for (nth, (parameter, register)) in prototype.parameters.iter().zip(registers).enumerate()
-        {
+        for (nth, (parameter, register)) in prototype.parameters.iter().zip(registers).enumerate() {
             let Some(register) = register else { continue };
             let to = self.program.types.pointee(parameter.of);
             let value = match to {
@@ -151,8 +153,8 @@ impl Interpreter<'_> {
             let Some((register, to)) = register.zip(program.types.pointee(parameter.of)) else {
                 continue;
             };
-            let list = Some(to) == program.list_head
-                && roles::is_folio_list(callee, &parameter.name);
+            let list =
+                Some(to) == program.list_head && roles::is_folio_list(callee, &parameter.name);
             let (to, inside) = if list {
                 (program.types.folio, program.types.lru)
             } else {

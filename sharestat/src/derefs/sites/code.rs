@@ -8,7 +8,7 @@ use super::{image::KernelImage, program::Function};
 
 /// Decoded instructions, by address.
 #[derive(Default)]
-pub struct Code {
+pub(super) struct Code {
     instructions: Vec<Instruction>,
     ranges: Vec<(u64, u64)>,
     /// Addresses that branches name.
@@ -20,7 +20,7 @@ pub struct Code {
 impl Code {
     /// Decodes `function`.
     #[must_use]
-    pub fn of(image: &KernelImage, function: &Function) -> Self {
+    pub(super) fn of(image: &KernelImage, function: &Function) -> Self {
         let mut code = Self::default();
         code.add(image, function);
         code
@@ -28,14 +28,14 @@ impl Code {
 
     /// Decodes raw `bytes` as if they stood at `address`.
     #[must_use]
-    pub fn of_bytes(bytes: &[u8], address: u64) -> Self {
+    pub(super) fn of_bytes(bytes: &[u8], address: u64) -> Self {
         let mut code = Self::default();
         code.decode(bytes, address);
         code
     }
 
     /// Decodes one more part of the function.
-    pub fn add(&mut self, image: &KernelImage, part: &Function) {
+    pub(super) fn add(&mut self, image: &KernelImage, part: &Function) {
         if self.contains(part.address) {
             return;
         }
@@ -64,18 +64,18 @@ impl Code {
 
     /// Whether a block starts at `address`.
     #[must_use]
-    pub fn is_leader(&self, address: u64) -> bool {
+    pub(super) fn is_leader(&self, address: u64) -> bool {
         self.is_target(address) || self.leaders.contains(&address)
     }
 
     /// Whether a branch names `address`.
     #[must_use]
-    pub fn is_target(&self, address: u64) -> bool {
+    pub(super) fn is_target(&self, address: u64) -> bool {
         self.targets.contains(&address)
     }
 
     /// A block starts at `address`.
-    pub fn lead(&mut self, address: u64) {
+    pub(super) fn lead(&mut self, address: u64) {
         if !self.is_target(address) {
             self.leaders.insert(address);
         }
@@ -83,13 +83,13 @@ impl Code {
 
     /// Changes whenever a part or a block was added.
     #[must_use]
-    pub fn extent(&self) -> usize {
+    pub(super) fn extent(&self) -> usize {
         self.instructions.len() + self.leaders.len()
     }
 
     /// Whether `address` is inside.
     #[must_use]
-    pub fn contains(&self, address: u64) -> bool {
+    pub(super) fn contains(&self, address: u64) -> bool {
         self.ranges
             .iter()
             .any(|(start, end)| (*start..*end).contains(&address))
@@ -97,7 +97,7 @@ impl Code {
 
     /// Position of the instruction at `address`.
     #[must_use]
-    pub fn position(&self, address: u64) -> Option<usize> {
+    pub(super) fn position(&self, address: u64) -> Option<usize> {
         self.instructions
             .binary_search_by_key(&address, Instruction::ip)
             .ok()
@@ -105,12 +105,12 @@ impl Code {
 
     /// The instruction at `position`.
     #[must_use]
-    pub fn at(&self, position: usize) -> Option<&Instruction> {
+    pub(super) fn at(&self, position: usize) -> Option<&Instruction> {
         self.instructions.get(position)
     }
 
     /// All instructions, by address.
-    pub fn iter(&self) -> std::slice::Iter<'_, Instruction> {
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, Instruction> {
         self.instructions.iter()
     }
 }

@@ -33,7 +33,9 @@ pub enum SitesError {
         machine: String,
     },
     /// The compressed kernel inside a bzImage cannot be unpacked.
-    #[error("cannot unpack the {format} payload of '{path}': {reason}; the image is damaged or truncated")]
+    #[error(
+        "cannot unpack the {format} payload of '{path}': {reason}; the image is damaged or truncated"
+    )]
     Payload {
         /// The image.
         path: PathBuf,

@@ -202,16 +202,13 @@ impl Paths<'_, '_> {
         if self.recording {
             return;
         }
-        match self.before.get_mut(&address) {
-            Some(known) => {
-                if !known.join(state) {
-                    return;
-                }
+        if let Some(known) = self.before.get_mut(&address) {
+            if !known.join(state) {
+                return;
             }
-            None => {
-                self.code.lead(address);
-                self.before.insert(address, state.clone());
-            }
+        } else {
+            self.code.lead(address);
+            self.before.insert(address, state.clone());
         }
         if !self.waiting.contains(&address) {
             self.waiting.push_back(address);
@@ -310,8 +307,7 @@ impl Paths<'_, '_> {
         let target = instruction.near_branch_target();
         let program = self.interpreter.program;
         let destination = program.function_around(target);
-        let inside = self.code.contains(target)
-            || destination.is_some_and(Function::is_cold);
+        let inside = self.code.contains(target) || destination.is_some_and(Function::is_cold);
         if inside {
             self.go(target, state);
             return;
@@ -363,11 +359,12 @@ impl Paths<'_, '_> {
                 .insert(instruction.ip(), (kind, basis));
         }
         let uses = &mut self.uses;
-        self.interpreter.uses(instruction, state, &mut |site, what| {
-            let known = uses.entry(site).or_default();
-            known.tested |= what.tested;
-            known.compared |= what.compared;
-            known.followed |= what.followed;
-        });
+        self.interpreter
+            .uses(instruction, state, &mut |site, what| {
+                let known = uses.entry(site).or_default();
+                known.tested |= what.tested;
+                known.compared |= what.compared;
+                known.followed |= what.followed;
+            });
     }
 }

@@ -38,9 +38,11 @@ fn run(name: &str, code: &[u8]) -> Outcome {
     let image = KernelImage::sample(&bytes, START, &symbols);
     let types = TypeTable::sample();
     let program = Program::new(&image, &types);
-    program.function_at(START).map_or_else(Outcome::default, |function| {
-        analyse(&program, function, &Summaries::default())
-    })
+    program
+        .function_at(START)
+        .map_or_else(Outcome::default, |function| {
+            analyse(&program, function, &Summaries::default())
+        })
 }
 
 /// `call` from offset `at` to the function `name`.
@@ -65,7 +67,10 @@ fn only(outcome: &Outcome) -> Option<(u64, Kind, Basis)> {
 fn a_typed_argument_is_a_folio_and_another_type_is_not() {
     // mov rax, [rdi+0x18]; mov rax, [rax]; ret
     let code = [0x48, 0x8b, 0x47, 0x18, 0x48, 0x8b, 0x00, 0xc3];
-    assert_eq!(only(&run("takes_folio", &code)), Some((0, Kind::Load, Basis::Typed)));
+    assert_eq!(
+        only(&run("takes_folio", &code)),
+        Some((0, Kind::Load, Basis::Typed))
+    );
     assert_eq!(only(&run("takes_mapping", &code)), None);
     assert_eq!(only(&run("takes_word", &code)), None);
 }
@@ -82,14 +87,29 @@ fn kinds_follow_from_the_instruction_and_its_uses() {
         // lea rax, [rdi+0x18]
         (&[0x48, 0x8d, 0x47, 0x18, 0xc3], Kind::Address),
         // mov rax, [rdi+0x18]; test al, 1; xor eax, eax
-        (&[0x48, 0x8b, 0x47, 0x18, 0xa8, 0x01, 0x31, 0xc0, 0xc3], Kind::TagTest),
+        (
+            &[0x48, 0x8b, 0x47, 0x18, 0xa8, 0x01, 0x31, 0xc0, 0xc3],
+            Kind::TagTest,
+        ),
         // mov rax, [rdi+0x18]; cmp rax, rsi; xor eax, eax
-        (&[0x48, 0x8b, 0x47, 0x18, 0x48, 0x39, 0xf0, 0x31, 0xc0, 0xc3], Kind::Compare),
+        (
+            &[0x48, 0x8b, 0x47, 0x18, 0x48, 0x39, 0xf0, 0x31, 0xc0, 0xc3],
+            Kind::Compare,
+        ),
         // mov rax, [rdi+0x18]; and rax, -4; mov rax, [rax]
-        (&[0x48, 0x8b, 0x47, 0x18, 0x48, 0x83, 0xe0, 0xfc, 0x48, 0x8b, 0x00, 0xc3], Kind::Load),
+        (
+            &[
+                0x48, 0x8b, 0x47, 0x18, 0x48, 0x83, 0xe0, 0xfc, 0x48, 0x8b, 0x00, 0xc3,
+            ],
+            Kind::Load,
+        ),
     ];
     for (code, kind) in cases {
-        assert_eq!(only(&run("takes_folio", code)), Some((0, kind, Basis::Typed)), "{code:x?}");
+        assert_eq!(
+            only(&run("takes_folio", code)),
+            Some((0, kind, Basis::Typed)),
+            "{code:x?}"
+        );
     }
 }
 
@@ -100,21 +120,36 @@ fn values_survive_registers_spills_and_pushes() {
         0x48, 0x89, 0xfb, 0x48, 0x89, 0x5c, 0x24, 0xf8, 0x31, 0xdb, 0x48, 0x8b, 0x4c, 0x24, 0xf8,
         0x48, 0x8b, 0x41, 0x18, 0xc3,
     ];
-    assert_eq!(only(&run("takes_folio", &spill)).map(|site| site.0), Some(15));
+    assert_eq!(
+        only(&run("takes_folio", &spill)).map(|site| site.0),
+        Some(15)
+    );
     // push rdi; sub rsp, 16; add rsp, 16; pop rbx; mov rax, [rbx+0x18]
     let push = [
         0x57, 0x48, 0x83, 0xec, 0x10, 0x48, 0x83, 0xc4, 0x10, 0x5b, 0x48, 0x8b, 0x43, 0x18, 0xc3,
     ];
-    assert_eq!(only(&run("takes_folio", &push)).map(|site| site.0), Some(10));
+    assert_eq!(
+        only(&run("takes_folio", &push)).map(|site| site.0),
+        Some(10)
+    );
     // mov edi, edi; mov rax, [rdi+0x18]: half a pointer is none.
-    assert_eq!(only(&run("takes_folio", &[0x89, 0xff, 0x48, 0x8b, 0x47, 0x18, 0xc3])), None);
+    assert_eq!(
+        only(&run(
+            "takes_folio",
+            &[0x89, 0xff, 0x48, 0x8b, 0x47, 0x18, 0xc3]
+        )),
+        None
+    );
 }
 
 #[test]
 fn a_call_forgets_what_it_may_change_and_gives_its_result() {
     // call returns_folio; mov rcx, [rax+0x18]
     let code = [call(0, "returns_folio"), vec![0x48, 0x8b, 0x48, 0x18, 0xc3]].concat();
-    assert_eq!(only(&run("takes_word", &code)), Some((5, Kind::Load, Basis::Typed)));
+    assert_eq!(
+        only(&run("takes_word", &code)),
+        Some((5, Kind::Load, Basis::Typed))
+    );
     // call unknown; mov rax, [rdi+0x18]
     let code = [call(0, "unknown"), vec![0x48, 0x8b, 0x47, 0x18, 0xc3]].concat();
     assert_eq!(only(&run("takes_folio", &code)), None);
@@ -132,28 +167,42 @@ fn the_head_page_is_a_page_too() {
     assert_eq!(only(&found), Some((12, Kind::TagTest, Basis::Typed)));
     // mov rax, [rdi+8]; mov rax, [rax+0x17]: the compiler folds the subtraction.
     let folded = [0x48, 0x8b, 0x47, 0x08, 0x48, 0x8b, 0x40, 0x17, 0xc3];
-    assert_eq!(only(&run_page(&folded)), Some((4, Kind::Load, Basis::Derived)));
+    assert_eq!(
+        only(&run_page(&folded)),
+        Some((4, Kind::Load, Basis::Derived))
+    );
 }
 
 /// As [`run`], with a page as its argument.
 fn run_page(code: &[u8]) -> Outcome {
     let mut bytes = code.to_vec();
     bytes.resize(0x200, 0xcc);
-    let image = KernelImage::sample(&bytes, START, &[(START, "takes_page"), (START + 0x100, "end")]);
+    let image = KernelImage::sample(
+        &bytes,
+        START,
+        &[(START, "takes_page"), (START + 0x100, "end")],
+    );
     let types = TypeTable::sample();
     let program = Program::new(&image, &types);
-    program.function_at(START).map_or_else(Outcome::default, |function| {
-        analyse(&program, function, &Summaries::default())
-    })
+    program
+        .function_at(START)
+        .map_or_else(Outcome::default, |function| {
+            analyse(&program, function, &Summaries::default())
+        })
 }
 
 #[test]
 fn lists_of_folios_yield_folios() {
     // mov rax, [rdi]; mov rcx, [rax+0x10]: the node is eight bytes into the folio.
     let direct = [0x48, 0x8b, 0x07, 0x48, 0x8b, 0x48, 0x10, 0xc3];
-    assert_eq!(only(&run("takes_list", &direct)), Some((3, Kind::Load, Basis::Derived)));
+    assert_eq!(
+        only(&run("takes_list", &direct)),
+        Some((3, Kind::Load, Basis::Derived))
+    );
     // mov rax, [rdi]; sub rax, 8; mov rcx, [rax+0x18]
-    let entry = [0x48, 0x8b, 0x07, 0x48, 0x83, 0xe8, 0x08, 0x48, 0x8b, 0x48, 0x18, 0xc3];
+    let entry = [
+        0x48, 0x8b, 0x07, 0x48, 0x83, 0xe8, 0x08, 0x48, 0x8b, 0x48, 0x18, 0xc3,
+    ];
     assert_eq!(only(&run("takes_list", &entry)).map(|site| site.0), Some(7));
 }
 
@@ -164,7 +213,10 @@ fn a_batch_on_the_stack_is_known_from_the_call_that_fills_it() {
     // mov rax, [rsp+rcx*8+8]; mov rdx, [rax+0x18]
     let end = [0x48, 0x8b, 0x44, 0xcc, 0x08, 0x48, 0x8b, 0x50, 0x18, 0xc3];
     let code = [start.to_vec(), call(10, "fills_batch"), end.to_vec()].concat();
-    assert_eq!(only(&run("takes_word", &code)), Some((20, Kind::Load, Basis::Typed)));
+    assert_eq!(
+        only(&run("takes_word", &code)),
+        Some((20, Kind::Load, Basis::Typed))
+    );
 }
 
 #[test]
@@ -176,7 +228,10 @@ fn an_out_argument_is_known_from_the_call_that_fills_it() {
         vec![0x48, 0x8b, 0x04, 0x24, 0x48, 0x8b, 0x50, 0x18, 0xc3],
     ]
     .concat();
-    assert_eq!(only(&run("takes_word", &code)), Some((13, Kind::Load, Basis::Typed)));
+    assert_eq!(
+        only(&run("takes_word", &code)),
+        Some((13, Kind::Load, Basis::Typed))
+    );
 }
 
 #[test]
@@ -208,20 +263,28 @@ fn the_memory_map_is_made_of_pages_and_a_cast_makes_them_doubtful() {
     );
     code.extend(call(11, "takes_slab"));
     code.push(0xc3);
-    assert_eq!(only(&run("takes_word", &code)), Some((7, Kind::Load, Basis::Weak)));
+    assert_eq!(
+        only(&run("takes_word", &code)),
+        Some((7, Kind::Load, Basis::Weak))
+    );
 }
 
 #[test]
 fn an_entry_of_a_page_cache_tree_is_a_folio() {
     // sub rsp, 32; mov [rsp], rdi + 8 (the tree); mov rdi, rsp; call xas_load
     let tree = [
-        vec![0x48, 0x83, 0xec, 0x20, 0x48, 0x8d, 0x47, 0x08, 0x48, 0x89, 0x04, 0x24],
+        vec![
+            0x48, 0x83, 0xec, 0x20, 0x48, 0x8d, 0x47, 0x08, 0x48, 0x89, 0x04, 0x24,
+        ],
         vec![0x48, 0x89, 0xe7],
         call(15, "xas_load"),
         vec![0x48, 0x8b, 0x48, 0x18, 0xc3],
     ]
     .concat();
-    assert_eq!(only(&run("takes_mapping", &tree)), Some((20, Kind::Load, Basis::Derived)));
+    assert_eq!(
+        only(&run("takes_mapping", &tree)),
+        Some((20, Kind::Load, Basis::Derived))
+    );
     // The same on a tree of something else: nothing.
     assert_eq!(only(&run("takes_word", &tree)), None);
 }
@@ -229,8 +292,13 @@ fn an_entry_of_a_page_cache_tree_is_a_folio() {
 #[test]
 fn both_sides_of_a_branch_count_and_code_behind_a_return_does_not() {
     // test esi, esi; je +3; mov rdi, rbx (unknown); mov rax, [rdi+0x18]; ret
-    let branch = [0x85, 0xf6, 0x74, 0x03, 0x48, 0x89, 0xdf, 0x48, 0x8b, 0x47, 0x18, 0xc3];
-    assert_eq!(only(&run("takes_folio", &branch)).map(|site| site.0), Some(7));
+    let branch = [
+        0x85, 0xf6, 0x74, 0x03, 0x48, 0x89, 0xdf, 0x48, 0x8b, 0x47, 0x18, 0xc3,
+    ];
+    assert_eq!(
+        only(&run("takes_folio", &branch)).map(|site| site.0),
+        Some(7)
+    );
     // ret; mov rax, [rdi+0x18]
     let behind = run("takes_folio", &[0xc3, 0x48, 0x8b, 0x47, 0x18, 0xc3]);
     assert_eq!(only(&behind), None);

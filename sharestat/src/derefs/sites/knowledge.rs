@@ -21,7 +21,7 @@ struct Region {
 
 /// What was learnt about a function so far.
 #[derive(Default)]
-pub struct Knowledge {
+pub(super) struct Knowledge {
     regions: Vec<Region>,
     made: HashMap<u64, Vec<(TypeId, i32)>>,
     /// Whether it passes a page on as something else, such as a slab.
@@ -31,12 +31,12 @@ pub struct Knowledge {
 impl Knowledge {
     /// Changes whenever something was learnt.
     #[must_use]
-    pub fn extent(&self) -> usize {
+    pub(super) fn extent(&self) -> usize {
         self.regions.len() + self.made.values().map(Vec::len).sum::<usize>()
     }
 
     /// The stack from `start` on is an object of type `to`, from byte `inside` of it on.
-    pub fn place(&mut self, start: i32, to: TypeId, inside: i32) {
+    pub(super) fn place(&mut self, start: i32, to: TypeId, inside: i32) {
         let region = Region { start, to, inside };
         if !self.regions.contains(&region) && self.regions.len() < 64 {
             self.regions.push(region);
@@ -44,7 +44,7 @@ impl Knowledge {
     }
 
     /// The value that the instruction at `def` makes points `inside` bytes into a `to`.
-    pub fn refine(&mut self, def: u64, to: TypeId, inside: i32) {
+    pub(super) fn refine(&mut self, def: u64, to: TypeId, inside: i32) {
         let known = self.made.entry(def).or_default();
         if !known.contains(&(to, inside)) && known.len() < 3 {
             known.push((to, inside));
@@ -53,7 +53,7 @@ impl Knowledge {
 
     /// The value that the instruction at `def` makes.
     #[must_use]
-    pub fn made(&self, def: u64) -> Value {
+    pub(super) fn made(&self, def: u64) -> Value {
         let mut value = Value::from(Fact::Made { def, offset: 0 });
         for (to, offset) in self.made.get(&def).into_iter().flatten() {
             value.insert(Fact::Points {
@@ -68,7 +68,7 @@ impl Knowledge {
     /// What eight bytes at `offset` of the stack hold by the type of what lies there;
     /// `indexed` when a register was added to the address.
     #[must_use]
-    pub fn stack_loads(
+    pub(super) fn stack_loads(
         &self,
         program: &Program<'_>,
         offset: i32,

@@ -11,6 +11,7 @@ mod function;
 mod function_tests;
 mod image;
 mod knowledge;
+mod memory;
 mod program;
 mod report;
 mod roles;
@@ -178,7 +179,7 @@ fn write_sample(
     Ok(())
 }
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): enough to choose a sample reproducibly.
+/// `SplitMix64` (Steele, Lea and Flood, 2014): enough to choose a sample reproducibly.
 struct SplitMix(u64);
 
 impl SplitMix {

@@ -36,7 +36,7 @@ impl Function {
 
 /// What earlier rounds learnt about a function from its callers and its own code.
 #[derive(Default, PartialEq, Eq)]
-pub struct Summaries {
+pub(super) struct Summaries {
     /// Arguments as passed by direct calls, by address of the callee.
     pub arguments: HashMap<u64, [Value; 6]>,
     /// What it returns where its prototype does not say, by address.
@@ -173,7 +173,10 @@ impl<'a> Program<'a> {
     /// of folios, nodes of trees of folios.
     #[must_use]
     pub fn meets_folios(&self, id: TypeId) -> bool {
-        matches!(self.types.name(id), Some("list_head" | "xa_node" | "xarray"))
+        matches!(
+            self.types.name(id),
+            Some("list_head" | "xa_node" | "xarray")
+        )
     }
 
     /// Whether a value passed as a pointer to `id` is worth knowing: it is a folio, or
@@ -185,7 +188,7 @@ impl<'a> Program<'a> {
             || self.types.pointee(id).is_some_and(|to| self.is_folio(to))
     }
 
-    /// Whether the XArrays that `function` walks are page cache trees.
+    /// Whether the `XArray`s that `function` walks are page cache trees.
     #[must_use]
     pub fn walks_page_cache(&self, function: &Function) -> bool {
         let name = function.source_name();

@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Name of the JSON format.
-pub const SCHEMA: &str = "sharestat.derefs-sites/v1";
+pub(super) const SCHEMA: &str = "sharestat.derefs-sites/v1";
 
 /// Everything found in one kernel image.
 #[derive(Clone, Debug, serde::Serialize)]

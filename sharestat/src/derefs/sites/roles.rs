@@ -29,19 +29,38 @@ const LISTS: &[(&str, &str, &str, &str)] = &[
 
 /// Functions that return a page cache entry as `void *`; see [`Tree`].
 const ENTRY_OF_STATE: &[&str] = &[
-    "xas_load", "xas_find", "xas_find_marked", "xas_find_conflict", "xas_next", "xas_prev",
-    "__xas_next", "__xas_prev", "xas_store", "xas_start", "xas_descend",
+    "xas_load",
+    "xas_find",
+    "xas_find_marked",
+    "xas_find_conflict",
+    "xas_next",
+    "xas_prev",
+    "__xas_next",
+    "__xas_prev",
+    "xas_store",
+    "xas_start",
+    "xas_descend",
 ];
 
 /// As [`ENTRY_OF_STATE`], but the first argument is the tree itself.
-const ENTRY_OF_TREE: &[&str] = &["xa_load", "xa_find", "xa_find_after", "xa_store", "xa_erase"];
+const ENTRY_OF_TREE: &[&str] = &[
+    "xa_load",
+    "xa_find",
+    "xa_find_after",
+    "xa_store",
+    "xa_erase",
+];
 
 /// As [`ENTRY_OF_STATE`], but the first argument is the mapping.
-const ENTRY_OF_MAPPING: &[&str] = &["filemap_get_entry", "mapping_get_entry", "__filemap_get_entry"];
+const ENTRY_OF_MAPPING: &[&str] = &[
+    "filemap_get_entry",
+    "mapping_get_entry",
+    "__filemap_get_entry",
+];
 
 /// Which argument tells whose tree a function reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tree {
+pub(super) enum Tree {
     /// A `struct xa_state *` comes first.
     State,
     /// A `struct xarray *` comes first.
@@ -50,9 +69,9 @@ pub enum Tree {
     Mapping,
 }
 
-/// Whether the function `name` returns an XArray entry, and of what.
+/// Whether the function `name` returns an `XArray` entry, and of what.
 #[must_use]
-pub fn returns_entry(name: &str) -> Option<Tree> {
+pub(super) fn returns_entry(name: &str) -> Option<Tree> {
     if ENTRY_OF_STATE.contains(&name) {
         Some(Tree::State)
     } else if ENTRY_OF_TREE.contains(&name) {
@@ -66,7 +85,11 @@ pub fn returns_entry(name: &str) -> Option<Tree> {
 
 /// Element type and node offset of the list at member `member` of `record`.
 #[must_use]
-pub fn element_of_list(types: &TypeTable, record: &str, member: &str) -> Option<(TypeId, i32)> {
+pub(super) fn element_of_list(
+    types: &TypeTable,
+    record: &str,
+    member: &str,
+) -> Option<(TypeId, i32)> {
     let (.., element, node) = LISTS
         .iter()
         .find(|(of, head, ..)| *of == record && *head == member)?;
@@ -74,16 +97,16 @@ pub fn element_of_list(types: &TypeTable, record: &str, member: &str) -> Option<
     Some((element, types.offset_of(element, node)?))
 }
 
-/// Whether the member holds XArray entries.
+/// Whether the member holds `XArray` entries.
 #[must_use]
-pub fn holds_entries(record: &str, member: &str) -> bool {
+pub(super) fn holds_entries(record: &str, member: &str) -> bool {
     (record == "xa_node" && member == "slots") || (record == "xarray" && member == "xa_head")
 }
 
 /// Whether a `struct list_head *` parameter called `name` of `function` is a list of
 /// folios linked through `lru`. The kernel names such lists consistently.
 #[must_use]
-pub fn is_folio_list(function: &str, name: &str) -> bool {
+pub(super) fn is_folio_list(function: &str, name: &str) -> bool {
     /// Parameters with a name that says nothing; the callers pass lists of folios.
     const UNNAMED: &[(&str, &str)] = &[
         ("move_folios_to_lru", "list"),
@@ -107,16 +130,29 @@ pub fn is_folio_list(function: &str, name: &str) -> bool {
 
 /// Types that are a page by another name: a pointer used as one of these is a slab or a
 /// page table, whose word at the offset of `mapping` means something else.
-pub const NOT_A_FOLIO: &[&str] = &["slab", "ptdesc", "zpdesc", "net_iov", "netmem_desc", "encoded_page"];
+pub(super) const NOT_A_FOLIO: &[&str] = &[
+    "slab",
+    "ptdesc",
+    "zpdesc",
+    "net_iov",
+    "netmem_desc",
+    "encoded_page",
+];
 
 /// Arguments that put the file, or a way to it, into a function's hands.
 const DIRECT: &[&str] = &[
-    "file", "kiocb", "vm_area_struct", "vm_fault", "address_space", "inode", "readahead_control",
+    "file",
+    "kiocb",
+    "vm_area_struct",
+    "vm_fault",
+    "address_space",
+    "inode",
+    "readahead_control",
 ];
 
 /// Which of its arguments gives the function `name` a file at hand.
 #[must_use]
-pub fn direct_argument<'a>(types: &'a TypeTable, name: &str) -> Option<&'a str> {
+pub(super) fn direct_argument<'a>(types: &'a TypeTable, name: &str) -> Option<&'a str> {
     types
         .prototype(name)?
         .parameters
@@ -128,13 +164,16 @@ pub fn direct_argument<'a>(types: &'a TypeTable, name: &str) -> Option<&'a str> 
 /// Whether the function `name`, whose arguments do not say so, walks page cache trees:
 /// these take only the cursor (`mm/filemap.c`, `mm/memfd.c`).
 #[must_use]
-pub fn walks_page_cache(name: &str) -> bool {
-    matches!(name, "find_get_entry" | "memfd_tag_pins" | "memfd_wait_for_pins" | "xas_next_entry")
+pub(super) fn walks_page_cache(name: &str) -> bool {
+    matches!(
+        name,
+        "find_get_entry" | "memfd_tag_pins" | "memfd_wait_for_pins" | "xas_next_entry"
+    )
 }
 
 /// Whether a function with a pointer to the structure `record` in its arguments works on
 /// page cache, so that a tree it walks is one of folios.
 #[must_use]
-pub fn belongs_to_page_cache(record: &str) -> bool {
+pub(super) fn belongs_to_page_cache(record: &str) -> bool {
     DIRECT.contains(&record) || matches!(record, "folio" | "page" | "folio_batch" | "pagevec")
 }

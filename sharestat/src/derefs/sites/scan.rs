@@ -47,13 +47,13 @@ pub(super) fn scan(program: &Program<'_>) -> (Vec<Site>, Coverage) {
     let mut outcomes = analyse_all(program, &summaries, &|_, _| true);
     for _ in 1..ROUNDS {
         let learnt = summarise(program, &outcomes);
-        let before: HashMap<usize, &Outcome> =
-            outcomes.iter().map(|(at, outcome)| (*at, outcome)).collect();
+        let before: HashMap<usize, &Outcome> = outcomes
+            .iter()
+            .map(|(at, outcome)| (*at, outcome))
+            .collect();
         let again = analyse_all(program, &learnt, &|at, function| {
             let address = function.address;
-            let news = |callee: &u64| {
-                learnt.returned.get(callee) != summaries.returned.get(callee)
-            };
+            let news = |callee: &u64| learnt.returned.get(callee) != summaries.returned.get(callee);
             learnt.arguments.get(&address) != summaries.arguments.get(&address)
                 || before
                     .get(&at)
@@ -227,7 +227,11 @@ pub fn context(program: &Program<'_>, site: &Site, before: usize, after: usize) 
     (position.saturating_sub(before)..=position + after)
         .filter_map(|at| code.at(at))
         .map(|instruction| {
-            let mark = if instruction.ip() == site.address { "=>" } else { "  " };
+            let mark = if instruction.ip() == site.address {
+                "=>"
+            } else {
+                "  "
+            };
             let target = (instruction.op0_kind() == iced_x86::OpKind::NearBranch64)
                 .then(|| program.image.symbol_at(instruction.near_branch_target()))
                 .flatten()

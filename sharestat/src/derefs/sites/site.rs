@@ -33,7 +33,11 @@ impl Site {
     /// Context class by prototype: `direct`, or `none`.
     #[must_use]
     pub fn class(&self) -> &'static str {
-        if self.direct.is_some() { "direct" } else { "none" }
+        if self.direct.is_some() {
+            "direct"
+        } else {
+            "none"
+        }
     }
 }
 
@@ -41,7 +45,9 @@ impl Site {
 pub(super) fn text(instruction: &Instruction) -> String {
     let mut formatter = FastFormatter::new();
     formatter.options_mut().set_use_hex_prefix(true);
-    formatter.options_mut().set_space_after_operand_separator(true);
+    formatter
+        .options_mut()
+        .set_space_after_operand_separator(true);
     let mut text = String::new();
     formatter.format(instruction, &mut text);
     text
@@ -64,9 +70,15 @@ pub(super) fn context_hash(code: &Code, position: usize) -> u32 {
                         Register::RSP | Register::RIP | Register::EIP
                     );
                     let at = instruction.memory_displacement64();
-                    hash.add(&if relative { "m".to_owned() } else { format!("m{at:x}") });
+                    hash.add(&if relative {
+                        "m".to_owned()
+                    } else {
+                        format!("m{at:x}")
+                    });
                 }
-                OpKind::Register => hash.add(&format!("r{}", instruction.op_register(operand).size())),
+                OpKind::Register => {
+                    hash.add(&format!("r{}", instruction.op_register(operand).size()));
+                }
                 OpKind::NearBranch64 => hash.add("b"),
                 _ => hash.add(&format!("i{:x}", instruction.immediate(operand))),
             }

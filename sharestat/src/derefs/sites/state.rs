@@ -3,9 +3,9 @@
 use super::value::{Fact, Value};
 
 /// Number of the stack pointer among the general registers.
-pub const RSP: usize = 4;
+pub(super) const RSP: usize = 4;
 /// Register numbers of the first six integer arguments (System V ABI).
-pub const ARGUMENTS: [usize; 6] = [7, 6, 2, 1, 8, 9];
+pub(super) const ARGUMENTS: [usize; 6] = [7, 6, 2, 1, 8, 9];
 /// Registers that a call may change.
 const CLOBBERED: [usize; 9] = [0, 1, 2, 6, 7, 8, 9, 10, 11];
 /// Most stack slots remembered.
@@ -13,7 +13,7 @@ const MOST_SLOTS: usize = 192;
 
 /// Registers and stack slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct State {
+pub(super) struct State {
     registers: [Value; 16],
     /// By offset from the stack pointer at entry, ascending.
     slots: Vec<(i32, Value)>,
@@ -33,19 +33,19 @@ impl Default for State {
 impl State {
     /// What is known of register `number`.
     #[must_use]
-    pub fn register(&self, number: usize) -> Value {
+    pub(super) fn register(&self, number: usize) -> Value {
         self.registers.get(number).copied().unwrap_or_default()
     }
 
     /// Sets register `number`.
-    pub fn set_register(&mut self, number: usize, value: Value) {
+    pub(super) fn set_register(&mut self, number: usize, value: Value) {
         if let Some(register) = self.registers.get_mut(number) {
             *register = value;
         }
     }
 
     /// Forgets what a call may change.
-    pub fn clobber_for_call(&mut self) {
+    pub(super) fn clobber_for_call(&mut self) {
         for number in CLOBBERED {
             self.set_register(number, Value::default());
         }
@@ -53,7 +53,7 @@ impl State {
 
     /// What is known of the eight bytes at `offset` of the stack.
     #[must_use]
-    pub fn slot(&self, offset: i32) -> Option<Value> {
+    pub(super) fn slot(&self, offset: i32) -> Option<Value> {
         self.slots
             .binary_search_by_key(&offset, |slot| slot.0)
             .ok()
@@ -62,7 +62,7 @@ impl State {
     }
 
     /// Stores eight bytes at `offset` of the stack.
-    pub fn set_slot(&mut self, offset: i32, value: Value) {
+    pub(super) fn set_slot(&mut self, offset: i32, value: Value) {
         self.forget(offset, 8);
         if value.is_empty() || self.slots.len() >= MOST_SLOTS {
             return;
@@ -72,14 +72,14 @@ impl State {
     }
 
     /// Forgets `length` bytes at `offset` of the stack.
-    pub fn forget(&mut self, offset: i32, length: i32) {
+    pub(super) fn forget(&mut self, offset: i32, length: i32) {
         let end = offset.saturating_add(length);
         self.slots
             .retain(|(at, _)| at.saturating_add(8) <= offset || *at >= end);
     }
 
     /// Adds what may be true on another path; says whether anything changed.
-    pub fn join(&mut self, other: &Self) -> bool {
+    pub(super) fn join(&mut self, other: &Self) -> bool {
         let mut changed = false;
         for (mine, theirs) in self.registers.iter_mut().zip(&other.registers) {
             changed |= mine.join(theirs);

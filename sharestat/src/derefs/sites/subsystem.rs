@@ -154,14 +154,14 @@ enum Directory {
 }
 
 /// Tells the subsystem of any function of one kernel.
-pub struct Subsystems {
+pub(super) struct Subsystems {
     anchors: Vec<(u64, Directory)>,
 }
 
 impl Subsystems {
     /// Looks up the anchors in `image`.
     #[must_use]
-    pub fn of(image: &KernelImage) -> Self {
+    pub(super) fn of(image: &KernelImage) -> Self {
         let mut anchors: Vec<_> = image
             .symbols()
             .iter()
@@ -176,7 +176,7 @@ impl Subsystems {
 
     /// The subsystem of the function called `name` (in the source) at `address`.
     #[must_use]
-    pub fn find(&self, name: &str, address: u64) -> Subsystem {
+    pub(super) fn find(&self, name: &str, address: u64) -> Subsystem {
         if TRACING.iter().any(|prefix| name.starts_with(prefix)) {
             return Subsystem::Tracing;
         }

@@ -7,6 +7,11 @@ use btf_rs::{Btf, BtfType, Type};
 
 use super::roles;
 
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
+
 /// A BTF type id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TypeId(pub u32);
@@ -18,7 +23,7 @@ pub enum Loaded {
     Pointer(TypeId),
     /// A list node inside an object: the object's type and the node's offset in it.
     Node(TypeId, i32),
-    /// An entry of an XArray, of a type that the tree's owner knows.
+    /// An entry of an `XArray`, of a type that the tree's owner knows.
     Entry,
 }
 
@@ -155,30 +160,7 @@ impl TypeTable {
             };
             shapes.push(shape);
         }
-        let mut prototypes = HashMap::new();
-        for function in functions {
-            let name = btf.resolve_name(&function).unwrap_or_default();
-            let Some(signature) = function.get_type_id().and_then(|id| signatures.get(&id)) else {
-                continue;
-            };
-            let parameters = signature
-                .parameters
-                .iter()
-                .filter(|parameter| !parameter.is_variadic())
-                .map(|parameter| Parameter {
-                    name: btf.resolve_name(parameter).unwrap_or_default().into(),
-                    of: TypeId(parameter.get_type_id().unwrap_or(0)),
-                })
-                .collect();
-            let returns = TypeId(signature.return_type_id());
-            prototypes.insert(
-                name,
-                Prototype {
-                    parameters,
-                    returns,
-                },
-            );
-        }
+        let prototypes = prototypes_of(&btf, &functions, &signatures);
         let find = |name| records.get(name).copied();
         let mut table = Self {
             folio: find("folio").ok_or(TypesError::Missing("struct folio"))?,
@@ -317,14 +299,7 @@ impl TypeTable {
         found
     }
 
-    fn walk(
-        &self,
-        id: TypeId,
-        offset: i32,
-        at: &Walk<'_>,
-        depth: u32,
-        found: &mut Vec<Loaded>,
-    ) {
+    fn walk(&self, id: TypeId, offset: i32, at: &Walk<'_>, depth: u32, found: &mut Vec<Loaded>) {
         if depth > 12 || offset < 0 {
             return;
         }
@@ -359,7 +334,11 @@ impl TypeTable {
                     // List nodes and heads are named by the structure they are in.
                     let walk = if name.is_empty() || &**name == "list_head" {
                         Walk {
-                            member: if at.member.is_empty() { &member.name } else { at.member },
+                            member: if at.member.is_empty() {
+                                &member.name
+                            } else {
+                                at.member
+                            },
                             ..*at
                         }
                     } else {
@@ -383,119 +362,39 @@ struct Walk<'a> {
     member: &'a str,
 }
 
-fn alias_of(alias: &dyn BtfType) -> Shape {
-    Shape::Alias(TypeId(alias.get_type_id().unwrap_or(0)))
-}
-
-#[cfg(test)]
-impl TypeTable {
-    /// A small kernel: enough types for one test per rule.
-    pub(super) fn sample() -> Self {
-        use Shape::{Array, Opaque, Pointer, Record, Scalar};
-        let record = |name: &str, size, members: &[(&str, i32, u32)]| Record {
-            name: name.into(),
-            size,
-            members: members
-                .iter()
-                .map(|(name, offset, of)| Member {
-                    name: (*name).into(),
-                    offset: *offset,
-                    of: TypeId(*of),
-                })
-                .collect(),
+/// What the functions take and return, by name.
+fn prototypes_of(
+    btf: &Btf,
+    functions: &[btf_rs::Func],
+    signatures: &HashMap<u32, btf_rs::FuncProto>,
+) -> HashMap<String, Prototype> {
+    let mut prototypes = HashMap::new();
+    for function in functions {
+        let name = btf.resolve_name(function).unwrap_or_default();
+        let Some(signature) = function.get_type_id().and_then(|id| signatures.get(&id)) else {
+            continue;
         };
-        // The ids are the positions.
-        let shapes = vec![
-            Opaque,
-            Scalar(8),
-            record("list_head", 16, &[("next", 0, 3), ("prev", 8, 3)]),
-            Pointer(TypeId(2)),
-            record("address_space", 64, &[("host", 0, 6), ("i_pages", 8, 12)]),
-            Pointer(TypeId(4)),
-            Pointer(TypeId(7)),
-            record("inode", 64, &[("i_mapping", 48, 5)]),
-            record("folio", 64, &[("flags", 0, 1), ("lru", 8, 2), ("mapping", 24, 5), ("index", 32, 1)]),
-            Pointer(TypeId(8)),
-            record("page", 64, &[("flags", 0, 1), ("lru", 8, 2), ("mapping", 24, 5)]),
-            Pointer(TypeId(10)),
-            record("xarray", 16, &[("xa_head", 8, 13)]),
-            Pointer(TypeId(0)),
-            record("xa_state", 32, &[("xa", 0, 15), ("xa_node", 24, 13)]),
-            Pointer(TypeId(12)),
-            Array { element: TypeId(9), count: 31 },
-            record("folio_batch", 256, &[("nr", 0, 1), ("folios", 8, 16)]),
-            Pointer(TypeId(17)),
-            record("slab", 64, &[("cache", 8, 13)]),
-            Pointer(TypeId(19)),
-            Pointer(TypeId(11)),
-            Pointer(TypeId(14)),
-        ];
-        let records = shapes
+        let parameters = signature
+            .parameters
             .iter()
-            .zip(0..)
-            .filter_map(|(shape, id)| match shape {
-                Record { name, .. } => Some((name.clone(), TypeId(id))),
-                _ => None,
+            .filter(|parameter| !parameter.is_variadic())
+            .map(|parameter| Parameter {
+                name: btf.resolve_name(parameter).unwrap_or_default().into(),
+                of: TypeId(parameter.get_type_id().unwrap_or(0)),
             })
             .collect();
-        let signature = |parameters: &[(&str, u32)], returns| Prototype {
-            parameters: parameters
-                .iter()
-                .map(|(name, of)| Parameter {
-                    name: (*name).into(),
-                    of: TypeId(*of),
-                })
-                .collect(),
-            returns: TypeId(returns),
-        };
-        let prototypes = [
-            ("takes_folio", signature(&[("folio", 9)], 0)),
-            ("takes_page", signature(&[("page", 11)], 0)),
-            ("takes_slab", signature(&[("slab", 20)], 0)),
-            ("takes_word", signature(&[("value", 1)], 0)),
-            ("takes_list", signature(&[("folio_list", 3)], 0)),
-            ("takes_mapping", signature(&[("mapping", 5)], 0)),
-            ("returns_folio", signature(&[], 9)),
-            ("fills_batch", signature(&[("fbatch", 18)], 1)),
-            ("fills_page", signature(&[("pages", 21)], 1)),
-            ("xas_load", signature(&[("xas", 22)], 13)),
-        ]
-        .into_iter()
-        .map(|(name, prototype)| (name.to_owned(), prototype))
-        .collect();
-        Self {
-            shapes,
-            prototypes,
-            records,
-            folio: TypeId(8),
-            page: TypeId(10),
-            mapping: 24,
-            lru: 8,
-        }
+        let returns = TypeId(signature.return_type_id());
+        prototypes.insert(
+            name,
+            Prototype {
+                parameters,
+                returns,
+            },
+        );
     }
+    prototypes
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_trees_and_arrays_yield_what_they_hold() {
-        let types = TypeTable::sample();
-        assert_eq!(types.loads(types.folio, 8), [Loaded::Node(types.folio, 8)]);
-        assert_eq!(types.loads(types.folio, 24), [Loaded::Pointer(TypeId(4))]);
-        assert_eq!(types.loads(TypeId(17), 16), [Loaded::Pointer(types.folio)]);
-        assert_eq!(types.loads(TypeId(12), 8), [Loaded::Entry]);
-        // A flags word is no pointer, and nothing lies behind the end.
-        assert_eq!(types.loads(types.folio, 0), []);
-        assert_eq!(types.loads(types.folio, 4096), []);
-        // An array of pointers has no known end.
-        assert_eq!(types.loads(TypeId(11), 32), [Loaded::Pointer(types.page)]);
-    }
-
-    #[test]
-    fn bytes_that_are_no_btf_are_refused() {
-        assert!(matches!(TypeTable::new(b"no btf at all"), Err(TypesError::Malformed(_))));
-        assert!(TypeTable::new(&[]).is_err());
-    }
+fn alias_of(alias: &dyn BtfType) -> Shape {
+    Shape::Alias(TypeId(alias.get_type_id().unwrap_or(0)))
 }

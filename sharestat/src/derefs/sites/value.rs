@@ -29,7 +29,7 @@ impl Basis {
 
 /// One thing that may be true of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fact {
+pub(super) enum Fact {
     /// An address `offset` bytes into an object of type `to`.
     Points {
         /// Type of the object.
@@ -92,7 +92,7 @@ const MOST: usize = 6;
 
 /// What is known of a value. Empty means nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Value {
+pub(super) struct Value {
     facts: [Fact; MOST],
     count: u8,
 }
@@ -124,18 +124,18 @@ impl FromIterator<Fact> for Value {
 
 impl Value {
     /// The facts.
-    pub fn facts(&self) -> impl Iterator<Item = Fact> + '_ {
+    pub(super) fn facts(&self) -> impl Iterator<Item = Fact> + '_ {
         self.facts.iter().take(usize::from(self.count)).copied()
     }
 
     /// Whether nothing is known.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.count == 0
     }
 
     /// Adds a fact; says whether the value changed. A stronger basis replaces a weaker.
-    pub fn insert(&mut self, fact: Fact) -> bool {
+    pub(super) fn insert(&mut self, fact: Fact) -> bool {
         let count = usize::from(self.count);
         if let Some(known) = self
             .facts
@@ -162,7 +162,7 @@ impl Value {
     }
 
     /// Adds all facts of `other`; says whether the value changed.
-    pub fn join(&mut self, other: &Self) -> bool {
+    pub(super) fn join(&mut self, other: &Self) -> bool {
         other
             .facts()
             .fold(false, |changed, fact| self.insert(fact) | changed)
@@ -172,7 +172,7 @@ impl Value {
     /// stack, it is an entry of a list whose head is on the stack; what surrounds an entry
     /// does not surround the head.
     #[must_use]
-    pub fn moved(&self, bytes: i32) -> Self {
+    pub(super) fn moved(&self, bytes: i32) -> Self {
         let is_stack = |fact: Fact| matches!(fact, Fact::Stack(_));
         let mixed = bytes != 0 && !self.facts().all(is_stack);
         self.facts()
@@ -183,7 +183,7 @@ impl Value {
 
     /// Offset from the stack pointer at entry, where the value is a stack address.
     #[must_use]
-    pub fn stack(&self) -> Option<i32> {
+    pub(super) fn stack(&self) -> Option<i32> {
         self.facts().find_map(|fact| match fact {
             Fact::Stack(offset) => Some(offset),
             _ => None,
@@ -192,7 +192,7 @@ impl Value {
 
     /// Only the facts that `keep` accepts.
     #[must_use]
-    pub fn only(&self, keep: impl Fn(Fact) -> bool) -> Self {
+    pub(super) fn only(&self, keep: impl Fn(Fact) -> bool) -> Self {
         self.facts().filter(|fact| keep(*fact)).collect()
     }
 }
@@ -233,7 +233,9 @@ mod tests {
 
     #[test]
     fn the_head_of_a_list_is_no_entry() {
-        let value: Value = [points(8, Basis::Derived), Fact::Stack(-16)].into_iter().collect();
+        let value: Value = [points(8, Basis::Derived), Fact::Stack(-16)]
+            .into_iter()
+            .collect();
         assert_eq!(value.moved(0).stack(), Some(-16));
         assert_eq!(value.moved(-8), points(0, Basis::Derived).into());
     }

@@ -16,7 +16,7 @@ struct Tokens<'a> {
 struct Names {
     count: usize,
     count_at: usize,
-    names_at: usize,
+    first: usize,
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
@@ -44,9 +44,9 @@ pub(super) fn decode(
 ) -> Result<Vec<Symbol>, &'static str> {
     let tokens = find_tokens(elf).ok_or("no token table was found")?;
     let names = find_names(elf, &tokens).ok_or("no table of names fits the token table")?;
-    let addresses =
-        find_addresses(elf, &tokens, &names, place).ok_or("no table of addresses fits the names")?;
-    let mut at = names.names_at;
+    let addresses = find_addresses(elf, &tokens, &names, place)
+        .ok_or("no table of addresses fits the names")?;
+    let mut at = names.first;
     let mut symbols = Vec::with_capacity(names.count);
     for address in addresses {
         let (from, length) = name_at(elf, at).ok_or("a name runs past the end")?;
@@ -54,7 +54,13 @@ pub(super) fn decode(
         let coded = elf.get(from..at).ok_or("a name runs past the end")?;
         let text: Vec<u8> = coded
             .iter()
-            .flat_map(|code| tokens.texts.get(usize::from(*code)).copied().unwrap_or_default())
+            .flat_map(|code| {
+                tokens
+                    .texts
+                    .get(usize::from(*code))
+                    .copied()
+                    .unwrap_or_default()
+            })
             .copied()
             .collect();
         // The first character is the symbol's type.
@@ -95,7 +101,11 @@ fn tokens_around(elf: &[u8], digits: usize) -> Option<Tokens<'_>> {
     // The first text has the end of another table, or padding, in front of it.
     ALIGNMENTS
         .into_iter()
-        .map(|alignment| start.saturating_sub(alignment - 1).next_multiple_of(alignment))
+        .map(|alignment| {
+            start
+                .saturating_sub(alignment - 1)
+                .next_multiple_of(alignment)
+        })
         .chain([start])
         .find_map(|first| tokens_at(elf, first))
 }
@@ -189,7 +199,7 @@ fn names_at(
         .then_some(Names {
             count,
             count_at,
-            names_at,
+            first: names_at,
         })
 }
 
@@ -259,4 +269,108 @@ fn addresses(elf: &[u8], at: usize, count: usize, scheme: Scheme) -> Option<Vec<
         .filter(|address| **address >> 31 == 0x1_ffff_ffff)
         .count();
     (found.is_sorted() && in_kernel * 2 > count).then_some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Tables as `scripts/kallsyms.c` of 7.x writes them, `pad` bytes into a file that is
+    /// at `BASE`: names, marks, tokens, index, offsets from each entry.
+    fn tables(names: &[String], pad: usize) -> Vec<u8> {
+        let mut file = vec![0; pad];
+        let put = |file: &mut Vec<u8>, word: usize| {
+            file.extend(u32::try_from(word).unwrap_or(0).to_le_bytes());
+        };
+        put(&mut file, names.len());
+        let first = file.len();
+        let mut marks = Vec::new();
+        for (nth, name) in names.iter().enumerate() {
+            if nth % 256 == 0 {
+                marks.push(file.len() - first);
+            }
+            file.push(u8::try_from(name.len()).unwrap_or(0));
+            file.extend(name.bytes());
+        }
+        file.resize(file.len().next_multiple_of(4), 0);
+        for mark in marks {
+            put(&mut file, mark);
+        }
+        let start = file.len();
+        let mut index = Vec::new();
+        for code in 0..=u8::MAX {
+            index.extend(u16::try_from(file.len() - start).unwrap_or(0).to_le_bytes());
+            // Codes that are no character of a name stand for longer texts.
+            let text = if code.is_ascii_graphic() {
+                vec![code]
+            } else {
+                vec![b'x'; 2]
+            };
+            file.extend(text);
+            file.push(0);
+        }
+        file.resize(file.len().next_multiple_of(4), 0);
+        file.extend(index);
+        for nth in 0..names.len() {
+            let entry = BASE + u64::try_from(file.len()).unwrap_or(0);
+            let address = BASE + 0x10_0000 + 16 * u64::try_from(nth).unwrap_or(0);
+            let offset = i32::try_from(address.wrapping_sub(entry).cast_signed()).unwrap_or(0);
+            file.extend(offset.to_le_bytes());
+        }
+        file.resize(file.len() + 64, 0);
+        file
+    }
+
+    const BASE: u64 = 0xffff_ffff_8100_0000;
+
+    fn place(offset: usize) -> Option<u64> {
+        Some(BASE + u64::try_from(offset).ok()?)
+    }
+
+    #[test]
+    fn names_and_addresses_are_found_at_any_place() {
+        let names: Vec<String> = (0..1500).map(|nth| format!("Tname_{nth}")).collect();
+        for pad in [0, 4, 64] {
+            let symbols = decode(&tables(&names, pad), &place).unwrap_or_default();
+            assert_eq!(symbols.len(), 1500, "with {pad} bytes in front");
+            assert_eq!(
+                symbols.first().map(|symbol| symbol.name.as_str()),
+                Some("name_0")
+            );
+            let last = symbols.last();
+            assert_eq!(last.map(|symbol| symbol.name.as_str()), Some("name_1499"));
+            assert_eq!(
+                last.map(|symbol| symbol.address),
+                Some(BASE + 0x10_0000 + 16 * 1499)
+            );
+        }
+    }
+
+    #[test]
+    fn a_cut_table_is_an_error() {
+        let names: Vec<String> = (0..1500).map(|nth| format!("Tname_{nth}")).collect();
+        let file = tables(&names, 0);
+        for keep in [0, 100, file.len() / 2, file.len() - 1000] {
+            assert!(decode(&file[..keep], &place).is_err(), "{keep} bytes");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_tables_never_crash_the_decoder(
+            at in 0_usize..40_000,
+            damage in proptest::collection::vec(any::<u8>(), 1..64),
+        ) {
+            let names: Vec<String> = (0..1500).map(|nth| format!("Tname_{nth}")).collect();
+            let mut file = tables(&names, 0);
+            for (byte, damaged) in file.iter_mut().skip(at).zip(damage) {
+                *byte = damaged;
+            }
+            if let Ok(symbols) = decode(&file, &place) {
+                prop_assert!(symbols.is_sorted_by_key(|symbol| symbol.address));
+            }
+        }
+    }
 }

@@ -3,6 +3,8 @@
 
 mod kallsyms;
 mod payload;
+#[cfg(test)]
+mod tests;
 
 use std::{ops::Range, path::Path};
 
@@ -119,7 +121,11 @@ impl KernelImage {
             };
             let range = usize::try_from(start)
                 .ok()
-                .zip(start.checked_add(length).and_then(|end| usize::try_from(end).ok()))
+                .zip(
+                    start
+                        .checked_add(length)
+                        .and_then(|end| usize::try_from(end).ok()),
+                )
                 .map(|(start, end)| start..end)
                 .filter(|range| range.end <= elf.len())
                 .ok_or_else(|| damaged("a section", "the file ends before it does".to_owned()))?;
@@ -132,7 +138,9 @@ impl KernelImage {
                 sections.push(Section {
                     address: section.address(),
                     bytes: range,
-                    executable: sh_flags & u64::from(elf::SHF_EXECINSTR) != 0,
+                    // Some kernels (7.x) mark their data executable too.
+                    executable: sh_flags & u64::from(elf::SHF_EXECINSTR) != 0
+                        && sh_flags & u64::from(elf::SHF_WRITE) == 0,
                 });
             }
         }
@@ -165,12 +173,11 @@ impl KernelImage {
         if image.symbols.is_empty() {
             image.symbol_source = SymbolSource::Kallsyms;
             let place = |offset| image.address_of_offset(offset);
-            image.symbols = kallsyms::decode(&image.elf, &place).map_err(|reason| {
-                SitesError::NoSymbols {
+            image.symbols =
+                kallsyms::decode(&image.elf, &place).map_err(|reason| SitesError::NoSymbols {
                     path: path.to_owned(),
                     reason,
-                }
-            })?;
+                })?;
         }
         image.symbols.sort();
         Ok(image)
@@ -315,89 +322,5 @@ fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
             return Some(at);
         }
         from = at + 1;
-    }
-}
-
-#[cfg(test)]
-impl KernelImage {
-    /// An image of nothing but `code` at `address`, with `symbols`.
-    pub(super) fn sample(code: &[u8], address: u64, symbols: &[(u64, &str)]) -> Self {
-        let mut symbols: Vec<Symbol> = symbols
-            .iter()
-            .map(|(address, name)| Symbol {
-                address: *address,
-                name: (*name).to_owned(),
-            })
-            .collect();
-        symbols.sort();
-        Self {
-            sections: vec![Section {
-                address,
-                bytes: 0..code.len(),
-                executable: true,
-            }],
-            symbols,
-            btf: 0..0,
-            symbol_source: SymbolSource::SymbolTable,
-            release: "0.0.0".to_owned(),
-            build_id: None,
-            elf: code.to_vec(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn open(bytes: &[u8]) -> Option<String> {
-        KernelImage::from_bytes(bytes.to_vec(), Path::new("the image"))
-            .err()
-            .map(|error| error.to_string())
-    }
-
-    /// An ELF header and nothing else, of machine type `machine`.
-    fn header(machine: u16) -> Vec<u8> {
-        let mut elf = vec![0; 64];
-        elf[..8].copy_from_slice(b"\x7fELF\x02\x01\x01\0");
-        elf[16] = 2;
-        elf[18..20].copy_from_slice(&machine.to_le_bytes());
-        elf[20] = 1;
-        elf[52] = 64;
-        elf[58] = 64;
-        elf
-    }
-
-    #[test]
-    fn each_kind_of_bad_input_is_told_apart() {
-        let cases: [(&[u8], &str); 6] = [
-            (b"", "neither an ELF vmlinux nor an x86 bzImage"),
-            (b"#!/bin/sh\n", "neither an ELF vmlinux nor an x86 bzImage"),
-            (b"\x7fELF\x02\x01", "damaged or truncated"),
-            (&header(0xb7), "knows only x86-64, not yet"),
-            (&header(0x3e), "no 'Linux version' banner"),
-            (
-                &[header(0x3e), b"Linux version 6.1.0 (gcc)\n".to_vec()].concat(),
-                "carries no BTF",
-            ),
-        ];
-        for (bytes, expected) in cases {
-            let error = open(bytes).unwrap_or_default();
-            assert!(error.contains(expected), "'{error}' does not say '{expected}'");
-        }
-    }
-
-    #[test]
-    fn an_arm64_image_is_named_as_such() {
-        let mut image = vec![0; 64];
-        image[0x38..0x3c].copy_from_slice(b"ARMd");
-        assert!(open(&image).is_some_and(|error| error.contains("arm64")));
-    }
-
-    #[test]
-    fn a_format_string_is_no_banner() {
-        assert_eq!(banner(b"Linux version %s (%s)"), None);
-        let found = banner(b"Linux version %s\0Linux version 7.3.4+deb13 (x)");
-        assert_eq!(found.as_deref(), Some("7.3.4+deb13"));
     }
 }

@@ -110,7 +110,9 @@ fn legacy_lz4(bytes: &[u8]) -> io::Result<Vec<u8>> {
     if expected == Some(unpacked.len()) {
         Ok(unpacked)
     } else {
-        Err(io::Error::other("its blocks do not add up to the size it names"))
+        Err(io::Error::other(
+            "its blocks do not add up to the size it names",
+        ))
     }
 }
 
