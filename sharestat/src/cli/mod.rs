@@ -4,6 +4,7 @@
 pub mod args;
 mod color;
 mod completions;
+mod derefs;
 mod doctor;
 mod exit;
 mod log;
@@ -47,6 +48,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Command::Scan(arguments) => scan::run(arguments, &cli.common),
         Command::Top(arguments) => top::run(arguments, &cli.common),
         Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Derefs(arguments) => derefs::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man => man::run(),
     }

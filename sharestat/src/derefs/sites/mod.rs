@@ -1,0 +1,193 @@
+//! `derefs sites`: the code in a kernel image that touches `folio->mapping`, found by
+//! abstract interpretation of every function with the kernel's own types. In: an image
+//! file. Out: a [`SitesReport`]. What it cannot see is part of the report.
+
+mod access;
+mod calls;
+mod code;
+mod error;
+mod function;
+#[cfg(test)]
+mod function_tests;
+mod image;
+mod knowledge;
+mod memory;
+mod program;
+mod report;
+mod roles;
+mod scan;
+mod site;
+mod state;
+mod subsystem;
+mod transfer;
+mod types;
+mod value;
+
+use std::{io::Write, path::Path};
+
+pub use access::Kind;
+pub use error::SitesError;
+pub use image::{KernelImage, Symbol, SymbolSource};
+pub use program::{Function, Program};
+pub use report::SitesReport;
+pub use scan::{Coverage, context};
+pub use site::Site;
+pub use subsystem::Subsystem;
+pub use types::TypeTable;
+pub use value::Basis;
+
+use types::TypesError;
+
+/// How the list is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// `sharestat.derefs-sites/v1`.
+    Json,
+}
+
+/// What to print besides the list.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// How to write the list.
+    pub format: Format,
+    /// Instead of the list, this many sites with the instructions around them, chosen at
+    /// random with this seed: for checking the analysis by hand.
+    pub sample: Option<(usize, u64)>,
+}
+
+/// Finds the sites in the kernel image `path` and writes them to `out`.
+///
+/// # Errors
+/// When the image cannot be analysed or `out` cannot be written.
+pub fn run(path: &Path, options: Options, out: &mut dyn Write) -> Result<(), SitesError> {
+    let image = KernelImage::open(path)?;
+    let types = types_of(&image, path)?;
+    let program = Program::new(&image, &types);
+    let report = find(&program);
+    match (options.sample, options.format) {
+        (Some((count, seed)), _) => write_sample(&program, &report, count, seed, out)?,
+        (None, Format::Text) => report.write_text(out)?,
+        (None, Format::Json) => report.write_json(out)?,
+    }
+    Ok(())
+}
+
+/// The types that `image`, read from `path`, carries.
+///
+/// # Errors
+/// When they are damaged, or describe no kernel with folios.
+pub fn types_of(image: &KernelImage, path: &Path) -> Result<TypeTable, SitesError> {
+    TypeTable::new(image.btf()).map_err(|error| match error {
+        TypesError::Malformed(reason) => SitesError::Btf {
+            path: path.to_owned(),
+            reason,
+        },
+        TypesError::Missing(name) => SitesError::MissingType {
+            path: path.to_owned(),
+            name,
+        },
+    })
+}
+
+/// Finds the sites of a kernel.
+#[must_use]
+pub fn find(program: &Program<'_>) -> SitesReport {
+    let (sites, coverage) = scan::scan(program);
+    SitesReport {
+        schema: report::SCHEMA,
+        release: program.image.release.clone(),
+        build_id: program.image.build_id.clone(),
+        symbols: program.image.symbol_source,
+        mapping_offset: program.types.mapping,
+        coverage,
+        unseen: unseen(program, coverage),
+        sites,
+    }
+}
+
+/// What the analysis of `program` cannot see.
+fn unseen(program: &Program<'_>, coverage: Coverage) -> Vec<String> {
+    let mut sentences = vec![
+        "loadable modules (such as xfs, btrfs and overlay where they are modules)".to_owned(),
+        "folios that come out of indirect calls, or out of lists, trees and integers that \
+         neither types nor a later use tell to hold folios"
+            .to_owned(),
+        "accesses through a copy of a whole folio, and code that is patched in at boot".to_owned(),
+        "source lines and inline chains: a site is named by the function it was inlined into"
+            .to_owned(),
+    ];
+    if coverage.indirect_jumps > 0 {
+        sentences.push(format!(
+            "what only {} jumps through registers or tables lead to",
+            coverage.indirect_jumps
+        ));
+    }
+    if coverage.jump_labels == 0 {
+        sentences.push(
+            "code behind jump labels, such as tracepoints: the image's table of them was not found"
+                .to_owned(),
+        );
+    }
+    if program.vmemmap_base.is_none() {
+        sentences.push(
+            "pages computed from page frame numbers: the image has no 'vmemmap_base'".to_owned(),
+        );
+    }
+    sentences
+}
+
+fn write_sample(
+    program: &Program<'_>,
+    report: &SitesReport,
+    count: usize,
+    seed: u64,
+    out: &mut dyn Write,
+) -> Result<(), SitesError> {
+    let mut sites: Vec<&Site> = report.certain().collect();
+    let mut random = SplitMix(seed);
+    for chosen in 0..count.min(sites.len()) {
+        let rest = sites.len() - chosen;
+        let step = usize::try_from(random.next() % u64::try_from(rest).unwrap_or(1)).unwrap_or(0);
+        sites.swap(chosen, chosen + step);
+    }
+    sites.truncate(count);
+    sites.sort_by_key(|site| site.address);
+    for site in sites {
+        let Site {
+            symbol,
+            offset,
+            kind,
+            basis,
+            subsystem,
+            ..
+        } = site;
+        writeln!(
+            out,
+            "{symbol}+{offset:#x} {} {} {}",
+            kind.name(),
+            basis.name(),
+            subsystem.name()
+        )?;
+        for line in context(program, site, 14, 6) {
+            writeln!(out, "    {line}")?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// `SplitMix64` (Steele, Lea and Flood, 2014): enough to choose a sample reproducibly.
+struct SplitMix(u64);
+
+impl SplitMix {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
