@@ -20,11 +20,12 @@ use tokio::{
 use super::{
     batch::Batch,
     budget::{Budget, thread_time},
-    collector::{Collector, Distributions, Flow},
+    collector::Collector,
     counters::Counters,
     error::Error,
     instrument::{EventRing, Instrument, Options, RING_BYTES},
     kernel_log::KernelLog,
+    movement::{Distributions, Flow},
     names::Names,
 };
 use crate::{model::measurement::Measurement, seed::Seed};

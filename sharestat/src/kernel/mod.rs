@@ -17,6 +17,7 @@ pub mod instrument;
 mod kernel_log;
 pub mod layout;
 pub mod live;
+pub mod movement;
 mod names;
 pub mod object;
 pub mod probes;

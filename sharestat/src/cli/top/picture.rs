@@ -12,7 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::rows::{RowCache, shown};
 use crate::{
-    kernel::LiveView,
+    kernel::{LiveView, movement::Flow},
     model::{files::partners, inode::InodeId, units::Bytes},
     tui::frame::{
         self, Census, CopyRow, Cost, Counter, Explanation, Frame, Histogram, Hook, Identity, Rates,
@@ -38,7 +38,7 @@ pub(super) struct Painter {
 struct Before {
     elapsed: Duration,
     cpu: Duration,
-    flow: crate::kernel::collector::Flow,
+    flow: Flow,
 }
 
 impl Painter {
