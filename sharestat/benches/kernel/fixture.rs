@@ -83,7 +83,8 @@ impl Fixture {
         folios.sort_by_key(|folio| folio.index);
         let mut batches = Vec::new();
         let mut open: Vec<HashRequest> = Vec::new();
-        let mut room = HASH_BATCH_PAGES as u32;
+        let most = u32::try_from(HASH_BATCH_PAGES)?;
+        let mut room = most;
         for folio in &folios {
             let mut index = folio.index;
             let mut left = 1_u32 << folio.order;
@@ -95,7 +96,7 @@ impl Fixture {
                 room -= pages;
                 if room == 0 {
                     batches.push(std::mem::take(&mut open));
-                    room = HASH_BATCH_PAGES as u32;
+                    room = most;
                 }
             }
         }
@@ -105,7 +106,7 @@ impl Fixture {
         Ok(batches)
     }
 
-    /// The device as the kernel encodes it (`MKDEV`, include/linux/kdev_t.h).
+    /// The device as the kernel encodes it (`MKDEV`, `include/linux/kdev_t.h`).
     fn device(&self) -> Result<u32> {
         let device = self.file.metadata()?.dev();
         Ok(rustix::fs::major(device) << 20 | rustix::fs::minor(device))
