@@ -23,10 +23,6 @@ pub(crate) enum Folios {
     Single,
 }
 
-/// Pages of one batch.
-#[expect(clippy::cast_possible_truncation, reason = "a few hundred")]
-const BATCH: u32 = HASH_BATCH_PAGES as u32;
-
 impl Folios {
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -87,7 +83,8 @@ impl Fixture {
         folios.sort_by_key(|folio| folio.index);
         let mut batches = Vec::new();
         let mut open: Vec<HashRequest> = Vec::new();
-        let mut room = BATCH;
+        let most = u32::try_from(HASH_BATCH_PAGES)?;
+        let mut room = most;
         for folio in &folios {
             let mut index = folio.index;
             let mut left = 1_u32 << folio.order;
@@ -99,7 +96,7 @@ impl Fixture {
                 room -= pages;
                 if room == 0 {
                     batches.push(std::mem::take(&mut open));
-                    room = BATCH;
+                    room = most;
                 }
             }
         }
