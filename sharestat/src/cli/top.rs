@@ -15,10 +15,17 @@ use super::{
     exit::{Exit, Failure},
     log, scan,
 };
-use crate::kernel::{Live, LiveOptions};
+use crate::{
+    kernel::{Live, LiveOptions},
+    tui::{
+        columns::{Column, Table},
+        list::List,
+    },
+};
 
 pub(super) fn run(arguments: &TopArgs, common: &Common) -> Result<Exit, Failure> {
     log::start(arguments.instrument.bpf_log);
+    let files = files(arguments)?;
     let on_screen = io::stdout().is_terminal() && !arguments.wants_stream();
     let every = if arguments.once {
         stream::ONCE_EVERY
@@ -39,8 +46,64 @@ pub(super) fn run(arguments: &TopArgs, common: &Common) -> Result<Exit, Failure>
         log_level: arguments.instrument.log_level(),
     })?;
     if on_screen {
-        screen::show(live, arguments, common)
+        screen::show(live, arguments, common, files)
     } else {
-        stream::print(live, arguments, common)
+        stream::print(live, arguments, &files)
+    }
+}
+
+/// The list of files as the arguments want it, told before anything is measured when they
+/// make no sense.
+fn files(arguments: &TopArgs) -> Result<List, Failure> {
+    let mut files = List::new(Table::Files);
+    if let Some(name) = &arguments.sort {
+        let columns = Table::Files.columns();
+        let column = Column::named(name, columns).ok_or_else(|| {
+            let names: Vec<&str> = columns.iter().map(|column| column.spec().name).collect();
+            Failure::new(
+                Exit::Usage,
+                format!(
+                    "cannot sort by '{name}'; the columns are {}",
+                    names.join(", ")
+                ),
+            )
+        })?;
+        if column != files.sort() {
+            files.sort_by(column);
+        }
+    }
+    files
+        .set_filter(&arguments.filter)
+        .map_err(|error| Failure::new(Exit::Usage, error))?;
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::args::{Cli, Command};
+
+    fn files_of(arguments: &[&str]) -> Result<List, String> {
+        let line = ["sharestat", "top"].iter().chain(arguments);
+        let cli = Cli::try_parse_from(line).map_err(|error| error.to_string())?;
+        let Command::Top(arguments) = cli.command else {
+            return Err("not 'top'".to_owned());
+        };
+        files(&arguments).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn sort_and_filter_hold_from_the_start_and_wrong_ones_are_named() {
+        let list = files_of(&["-s", "path", "-F", "dup>1MiB"]).expect("a list");
+        assert_eq!(list.sort().spec().name, "path");
+        assert_eq!(list.filter(), "dup>1MiB");
+        let wrong = files_of(&["-s", "colour"]).expect_err("no such column");
+        assert!(
+            wrong.contains("'colour'") && wrong.contains("path"),
+            "{wrong}"
+        );
+        assert!(files_of(&["-F", "dup>"]).is_err());
     }
 }

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     model::{
         index::ContentIndex,
-        inode::{Dev, InodeId, InodeKey},
+        inode::{InodeId, InodeKey},
         measurement::{Engine, HookStatus, Identities, Measurement},
         page::{Observation, SkipReason},
         units::{ContentHash, PageIndex},
@@ -126,13 +126,13 @@ impl Collector {
         full: &mut dyn FnMut(Batch),
     ) -> Result<(), Error> {
         if self.names.restricted() {
-            self.decide(instrument, frames.iter().map(key_of_frame))?;
+            self.decide(instrument, frames.iter().map(InodeKey::from))?;
         }
         let now = self.now_ms();
         // Neighbours in memory are often of one file: one look-up for all of them.
         let mut last = None;
         for frame in frames {
-            let key = key_of_frame(frame);
+            let key = InodeKey::from(frame);
             let known = last.filter(|(of, _)| *of == key).map(|(_, id)| id);
             let tmpfs = frame.flags & frame_flags::SWAPBACKED != 0;
             let Some(id) = known.or_else(|| self.place(key, tmpfs)) else {
@@ -142,8 +142,9 @@ impl Collector {
             let first = PageIndex(frame.index);
             let pages = 1_u64 << frame.order;
             self.measurement.index.mark_seen(id, first, pages, now);
-            if frame.flags & frame_flags::HASHED == 0 {
-                // Added or dirtied since it was hashed, and the event was lost.
+            if tmpfs || frame.flags & frame_flags::HASHED == 0 {
+                // Added or dirtied since it was hashed, and the event was lost; or
+                // perhaps rewritten, which on tmpfs no event tells.
                 self.measurement.index.doubt(id, first, pages);
             }
             self.measurement.index.claim(id, first, pages, &mut |page| {
@@ -156,7 +157,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Ends a census; true when pages were left in doubt, which are queued to be probed.
+    /// Ends a census; pages that it left in doubt are queued to be probed.
     pub(super) fn end_census(&mut self) {
         let now = self.now_ms();
         let queue = &mut self.queue;
@@ -197,7 +198,7 @@ impl Collector {
         let emptied = events::drain(ring, DRAIN, &mut |record| records.push(record));
         if self.names.restricted() {
             let keys = records.iter().filter_map(|record| match record {
-                Record::Event(event) => Some(key_of_event(event)),
+                Record::Event(event) => Some(InodeKey::from(event)),
                 Record::Hashed(_) => None,
             });
             let keys: Vec<InodeKey> = keys.collect();
@@ -227,7 +228,7 @@ impl Collector {
             (event_kind::REMOVED, _) => self.flow.removed_unknown += pages,
             _ => self.flow.dirtied += pages,
         }
-        let key = key_of_event(event);
+        let key = InodeKey::from(event);
         let Some(id) = self.place(key, event.flags & event_flags::TMPFS != 0) else {
             return;
         };
@@ -410,25 +411,5 @@ impl Collector {
                 .map(|(_, lost)| lost)
                 .sum();
         }
-    }
-}
-
-fn key_of_frame(frame: &FrameRecord) -> InodeKey {
-    InodeKey {
-        address: frame.inode,
-        dev: Dev(frame.dev),
-        ino: frame.ino,
-        generation: frame.generation,
-        subvolume: frame.subvolume,
-    }
-}
-
-fn key_of_event(event: &Event) -> InodeKey {
-    InodeKey {
-        address: event.inode,
-        dev: Dev(event.dev),
-        ino: event.ino,
-        generation: event.generation,
-        subvolume: event.subvolume,
     }
 }

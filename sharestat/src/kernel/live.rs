@@ -20,6 +20,7 @@ use tokio::{
 use super::{
     batch::Batch,
     budget::{Budget, thread_time},
+    census::Schedule,
     collector::Collector,
     counters::Counters,
     error::Error,
@@ -93,12 +94,6 @@ const TICK: Duration = Duration::from_millis(100);
 const BURST: Duration = Duration::from_secs(4);
 /// Frames of one slice of a census, a few milliseconds.
 const SLICE_FRAMES: u64 = 65_536;
-/// First pause between a census and the next that a loss asks for; doubles while losses
-/// go on, so that a ring that is too small does not turn into a busy loop.
-const REPAIR_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
-/// Time between two censuses without a reason: what no hook tells (tmpfs, splicing fuse).
-const SCRUB: Duration = Duration::from_mins(10);
 /// The first view waits for the census, but not longer.
 const PATIENCE: Duration = Duration::from_millis(600);
 
@@ -109,20 +104,8 @@ pub struct Live {
     log: KernelLog,
     collector: Collector,
     budget: Budget,
-    census: Census,
+    census: Schedule,
     options: LiveOptions,
-}
-
-/// State of the census, repair and scrub.
-struct Census {
-    /// Next frame to walk while one runs.
-    at: Option<u64>,
-    /// Pages found that wait for their batch to be full.
-    open: Batch,
-    /// Losses when the running one began, or the last one.
-    losses: u64,
-    ended: Option<Instant>,
-    pause: Duration,
 }
 
 impl Live {
@@ -142,20 +125,13 @@ impl Live {
         let mut collector = Collector::new(options.seed, names, &instrument);
         collector.begin_census();
         let budget = Budget::new(options.cpu_budget, BURST, Instant::now());
-        let census = Census {
-            at: Some(0),
-            open: Batch::default(),
-            losses: 0,
-            ended: None,
-            pause: REPAIR_PAUSE,
-        };
         Ok(Self {
             instrument,
             ring,
             log,
             collector,
             budget,
-            census,
+            census: Schedule::started(),
             options,
         })
     }
@@ -187,6 +163,7 @@ impl Live {
             collector,
             budget,
             census,
+            open: Batch::default(),
             every: options.every,
         };
         let mut tick = interval(TICK);
@@ -209,7 +186,7 @@ impl Live {
                 _ = tick.tick() => watcher.tick()?,
                 () = yield_now(), if busy => watcher.step()?,
             }
-            let counted = !shown && watcher.census.ended.is_some();
+            let counted = !shown && watcher.census.counted();
             if counted || Instant::now() >= due {
                 shown = true;
                 if watcher.show(&mut watch)? == Go::Stop {
@@ -249,7 +226,9 @@ struct Watcher {
     log: KernelLog,
     collector: Collector,
     budget: Budget,
-    census: Census,
+    census: Schedule,
+    /// Pages found by the census that wait for their batch to be full.
+    open: Batch,
     every: Duration,
 }
 
@@ -272,7 +251,7 @@ impl Watcher {
 
     /// Whether there is work that does not wait for the clock.
     fn busy(&mut self) -> bool {
-        self.census.at.is_some()
+        self.census.at().is_some()
             || (!self.collector.queue.is_idle() && self.budget.allows(Instant::now()))
     }
 
@@ -286,7 +265,7 @@ impl Watcher {
 
     /// One slice of whatever is to be done.
     fn step(&mut self) -> Result<(), Error> {
-        if self.census.at.is_some() {
+        if self.census.at().is_some() {
             self.walk_slice()
         } else {
             self.hash_some()
@@ -308,30 +287,15 @@ impl Watcher {
 
     /// Starts a census when something was lost, or when the last was long ago.
     fn consider_census(&mut self) -> Result<(), Error> {
-        let Some(ended) = self.census.ended else {
-            return Ok(());
-        };
-        if self.census.at.is_some() {
-            return Ok(());
-        }
         let losses = self.losses()?;
-        let lost = losses != self.census.losses;
-        let quiet = ended.elapsed();
-        if lost && quiet >= self.census.pause {
-            self.census.pause = (self.census.pause * 2).min(LONGEST_PAUSE);
-        } else if quiet >= SCRUB {
-            self.census.pause = REPAIR_PAUSE;
-        } else {
-            return Ok(());
+        if self.census.start_if_due(losses, Instant::now()) {
+            self.collector.begin_census();
         }
-        self.census.losses = losses;
-        self.census.at = Some(0);
-        self.collector.begin_census();
         Ok(())
     }
 
     fn walk_slice(&mut self) -> Result<(), Error> {
-        let Some(at) = self.census.at else {
+        let Some(at) = self.census.at() else {
             return Ok(());
         };
         let end = (at + SLICE_FRAMES).min(self.instrument.frames);
@@ -339,17 +303,13 @@ impl Watcher {
         self.instrument
             .walk(0, at, end, &mut |records| found.extend_from_slice(records))?;
         let mut full = Vec::new();
-        self.collector.seen(
-            &self.instrument,
-            &found,
-            &mut self.census.open,
-            &mut |batch| {
+        self.collector
+            .seen(&self.instrument, &found, &mut self.open, &mut |batch| {
                 full.push(batch);
-            },
-        )?;
+            })?;
         let last = end >= self.instrument.frames;
-        if last && !self.census.open.is_empty() {
-            full.push(std::mem::take(&mut self.census.open));
+        if last && !self.open.is_empty() {
+            full.push(std::mem::take(&mut self.open));
         }
         for batch in &full {
             self.hash_or_return(batch)?;
@@ -359,10 +319,9 @@ impl Watcher {
             self.collector
                 .barrier(&self.instrument, self.ring.get_mut())?;
             self.collector.end_census();
-            self.census.at = None;
-            self.census.ended = Some(Instant::now());
+            self.census.end(Instant::now());
         } else {
-            self.census.at = Some(end);
+            self.census.walked_to(end);
         }
         Ok(())
     }
@@ -401,13 +360,13 @@ impl Watcher {
         self.collector.name_inodes(&self.instrument)?;
         let counters = self.instrument.counters.read()?;
         let misses = self.instrument.misses();
-        let counted = self.census.ended.is_some();
-        let repaired = self.census.at.is_none() && self.losses()? == self.census.losses;
+        let counted = self.census.counted();
+        let repaired = self.census.repaired(self.losses()?);
         self.collector
             .close(&counters, &misses, counted && repaired);
         Ok(watch(&LiveView {
             measurement: &self.collector.measurement,
-            census: self.census.at.map(|at| (at, self.instrument.frames)),
+            census: self.census.at().map(|at| (at, self.instrument.frames)),
             counted,
             flow: self.collector.flow,
             hook_costs: self.instrument.counters.costs()?,

@@ -153,8 +153,10 @@ pub fn scan(options: &ScanOptions, progress: &Progress) -> Result<Measurement, E
     collector.name_inodes(&instrument)?;
     let counters = instrument.counters.read()?;
     // Lost events are repaired by a census; a one-time look has none to follow.
-    let whole = walked && settled && counters.get(Counter::EventsLost) == 0;
-    collector.close(&counters, &instrument.misses(), whole);
+    let misses = instrument.misses();
+    let nothing_lost =
+        counters.get(Counter::EventsLost) == 0 && misses.iter().all(|(_, misses)| *misses == 0);
+    collector.close(&counters, &misses, walked && settled && nothing_lost);
     Ok(collector.measurement)
 }
 

@@ -18,6 +18,7 @@ use super::{
     frame::{Command, Frame},
     input::Input,
     keys::KeyMap,
+    list::List,
     state::{Effect, State},
     terminal::Screen,
     theme::{Role, Theme},
@@ -39,6 +40,8 @@ pub struct Options {
     pub mouse: bool,
     /// Directory that frames are written to.
     pub write_to: PathBuf,
+    /// The list of files, sorted and filtered as it is to be at first.
+    pub files: List,
 }
 
 /// Why the screen was closed.
@@ -90,10 +93,12 @@ async fn serve(
         refresh,
         mouse,
         write_to,
+        files,
     } = options;
     let first = Arc::clone(&frames.borrow_and_update());
     let mut state = State::new(theme, keys, refresh, first);
     state.mouse = mouse;
+    state.start_with(files);
     let mut screen = Screen::enter(mouse, theme.colour)?;
     let mut input = Input::start();
     let mut tick = tokio::time::interval(TICK);

@@ -115,6 +115,12 @@ impl State {
         }
     }
 
+    /// Takes the place of the list of the same table.
+    pub fn start_with(&mut self, list: List) {
+        let table = list.table();
+        self.lists[table as usize] = list;
+    }
+
     /// Takes a newer frame. A frozen picture stays.
     pub fn receive(&mut self, frame: Arc<Frame>) {
         self.latest = frame;

@@ -33,6 +33,7 @@ pub(super) struct Painter {
     before: Option<Before>,
     history: Vec<Sample>,
     explained: Option<Explanation>,
+    counted: bool,
 }
 
 struct Before {
@@ -50,12 +51,18 @@ impl Painter {
             before: None,
             history: Vec::new(),
             explained: None,
+            counted: false,
         }
     }
 
     /// A frame of this view; `explain` is the file whose copies are wanted.
     pub(super) fn paint(&mut self, view: &LiveView<'_>, explain: Option<InodeId>) -> Frame {
         let measurement = view.measurement;
+        if view.counted && !self.counted {
+            // What was listed while the census ran says little about what there is.
+            self.counted = true;
+            self.rows.forget();
+        }
         let rows = self.rows.rows(measurement);
         let totals = measurement.index.totals();
         let (rates, cpu_percent) = self.movement(view);

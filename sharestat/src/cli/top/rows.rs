@@ -41,6 +41,11 @@ pub(super) struct RowCache {
 }
 
 impl RowCache {
+    /// Makes the lists anew the next time, however short ago it was.
+    pub(super) fn forget(&mut self) {
+        self.rows = None;
+    }
+
     /// The lists, as of now or of a moment ago.
     pub(super) fn rows(&mut self, measurement: &Measurement) -> Rows {
         let generation = measurement.index.generation();

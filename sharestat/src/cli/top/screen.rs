@@ -25,6 +25,7 @@ use crate::{
         self, Ended, Options,
         frame::{Command, Frame},
         keys::KeyMap,
+        list::List,
         theme::{ColourChoice, Theme},
     },
 };
@@ -34,8 +35,13 @@ const WAITING: usize = 64;
 
 type Asked = Arc<Mutex<Option<InodeId>>>;
 
-pub(super) fn show(live: Live, arguments: &TopArgs, common: &Common) -> Result<Exit, Failure> {
-    let options = options(arguments, common);
+pub(super) fn show(
+    live: Live,
+    arguments: &TopArgs,
+    common: &Common,
+    files: List,
+) -> Result<Exit, Failure> {
+    let options = options(arguments, common, files);
     let (frames, shown) = watch::channel(Arc::new(Frame::empty()));
     let (commands, asked) = mpsc::channel(WAITING);
     let collector = thread::Builder::new()
@@ -63,7 +69,7 @@ pub(super) fn show(live: Live, arguments: &TopArgs, common: &Common) -> Result<E
     }
 }
 
-fn options(arguments: &TopArgs, common: &Common) -> Options {
+fn options(arguments: &TopArgs, common: &Common, files: List) -> Options {
     let choice = match common.color {
         Color::Auto => ColourChoice::Auto,
         Color::Always => ColourChoice::Always,
@@ -75,6 +81,7 @@ fn options(arguments: &TopArgs, common: &Common) -> Options {
         refresh: arguments.delay.0,
         mouse: false,
         write_to: env::current_dir().unwrap_or_else(|_| env::temp_dir()),
+        files,
     }
 }
 

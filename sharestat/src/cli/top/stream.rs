@@ -14,14 +14,14 @@ use tokio::{
 use super::{args::TopArgs, picture::Painter};
 use crate::{
     cli::{
-        args::{Common, Format},
+        args::Format,
         exit::{Exit, Failure},
     },
     kernel::{self, Go, Live, LiveView, Request},
     report::{self, Host, Report},
     tui::{
         batch::{BatchOptions, render},
-        columns::{Column, Table},
+        list::List,
     },
 };
 
@@ -30,12 +30,12 @@ pub(super) const ONCE_EVERY: Duration = Duration::from_millis(50);
 /// With `--once`: how long pages that cannot be hashed yet are waited for.
 const ONCE_PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) fn print(live: Live, arguments: &TopArgs, common: &Common) -> Result<Exit, Failure> {
+pub(super) fn print(live: Live, arguments: &TopArgs, files: &List) -> Result<Exit, Failure> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|source| kernel::Error::Runtime { source })?;
-    let mut printer = Printer::new(arguments, common)?;
+    let mut printer = Printer::new(arguments, files);
     let mut interrupted = false;
     let (requests, requested) = mpsc::channel(4);
     runtime.block_on(async {
@@ -77,31 +77,16 @@ struct Printer<'a> {
 }
 
 impl<'a> Printer<'a> {
-    fn new(arguments: &'a TopArgs, common: &Common) -> Result<Self, Failure> {
-        let _ = common;
+    fn new(arguments: &'a TopArgs, files: &List) -> Self {
         let host = Host::read();
-        let columns = Table::Files.columns();
-        let sort = match &arguments.sort {
-            None => Table::Files.default_sort(),
-            Some(name) => Column::named(name, columns).ok_or_else(|| {
-                let names: Vec<&str> = columns.iter().map(|column| column.spec().name).collect();
-                Failure::new(
-                    Exit::Usage,
-                    format!(
-                        "cannot sort by '{name}'; the columns are {}",
-                        names.join(", ")
-                    ),
-                )
-            })?,
-        };
-        let printer = Self {
+        Self {
             arguments,
             format: arguments.format.unwrap_or(Format::Text),
             painter: Painter::new(host.name.clone()),
             host,
             options: BatchOptions {
-                sort,
-                filter: arguments.filter.clone(),
+                sort: files.sort(),
+                filter: files.filter().to_owned(),
                 rows: arguments.top,
                 headers: !arguments.no_headers,
                 ..BatchOptions::default()
@@ -109,11 +94,7 @@ impl<'a> Printer<'a> {
             printed: 0,
             began: Instant::now(),
             failed: None,
-        };
-        // A wrong filter is told before anything is measured.
-        render(&crate::tui::frame::Frame::empty(), &printer.options)
-            .map_err(|error| Failure::new(Exit::Usage, error))?;
-        Ok(printer)
+        }
     }
 
     /// Prints a view, unless a better one is to come.
