@@ -40,6 +40,9 @@ pub(crate) fn map(path: &Path) -> Option<Mmap> {
         .or_fail(format_args!("mapping '{}'", path.display()));
     // Random access neither reads ahead nor, on unmapping, marks pages as used.
     map.advise(Advice::Random).or_fail("advising random access");
+    // From 7.2 on khugepaged reads what is missing of a mapped file, to make it huge. A
+    // kernel without huge pages refuses the advice and needs it not.
+    let _ = map.advise(Advice::NoHugePage);
     Some(map)
 }
 

@@ -67,6 +67,7 @@ fn holds_on(kind: Kind, engine: Engine) -> Outcome {
         if changes.is_empty() {
             return Ok(());
         }
+        println!("once more: {}", changes.join("; "));
     }
     panic!(
         "each of six scans changed more than the idle run before it, the last:\n{}",
