@@ -32,7 +32,7 @@ static FRAME_WORK: Array<FrameBatch> = Array::with_max_entries(1, BPF_F_MMAPABLE
 /// What one worker walks with. In a map and not on the stack: the verifier follows
 /// every value on the stack along every path, and takes what is in a map as unknown.
 #[repr(C)]
-struct Walk {
+pub(crate) struct Walk {
     first: u64,
     frame: u64,
     records: u64,
@@ -133,20 +133,25 @@ fn record(folio: &Folio, address: u64, inode: &Inode, order: u32, hashed: bool) 
     }
 }
 
+/// Adds the folio whose first page structure is at `position` of the block to the
+/// batch, when it is a page-cache folio.
+///
+/// A global function, which the verifier walks once; a static one it would walk again
+/// for every state in which a caller can be: 98,000 instructions instead of 1,000 on 7.2.
+#[unsafe(no_mangle)]
 #[inline(never)]
-unsafe extern "C" fn look(position: u64, worker: *mut Worker) -> i64 {
-    // SAFETY: `repeat` hands over the context of `next_block`, whose pointers lead to
-    // map values of this worker.
-    let (walk, batch) = unsafe { (&mut *(*worker).walk, (*worker).batch) };
-    let scratch = &walk.structures;
-    let position = position as usize & (BLOCK as usize - 1);
-    let mapping = glance(scratch, position, layout!(folio_mapping));
-    // Most frames end here: free, anonymous, slab. The low bit of the second word
-    // marks a tail page (compound_head; compound_info from 7.2 on).
-    if mapping & 3 != 0 || !access::is_kernel(mapping) || glance(scratch, position, 8) & 1 != 0 {
+pub(crate) extern "C" fn report_folio(
+    walk: *mut Walk,
+    batch: *mut FrameBatch,
+    position: u64,
+) -> u64 {
+    if walk.is_null() || batch.is_null() {
         return 0;
     }
-    let address = structure_of(walk.frame + position as u64);
+    // SAFETY: not null, and the verifier checked that callers hand over whole values.
+    let walk = unsafe { &mut *walk };
+    let frame = walk.frame + position;
+    let address = structure_of(frame);
     let Some(folio) = Folio::read(address) else {
         return 0;
     };
@@ -164,12 +169,29 @@ unsafe extern "C" fn look(position: u64, worker: *mut Worker) -> i64 {
         return 0;
     }
     let order = folio.order(address);
-    let hashed = all_hashed(walk.frame + position as u64, order);
+    let hashed = all_hashed(frame, order);
     let slot = walk.records as usize & (FRAME_BATCH - 1);
-    // SAFETY: a map value of this worker; the position is masked, and `next_block`
-    // stops before the batch can overflow.
+    // SAFETY: not null, as above; the position is masked, and `next_block` stops before
+    // the batch can overflow.
     unsafe { (*batch).frames[slot] = record(&folio, address, &inode, order, hashed) };
     walk.records += 1;
+    0
+}
+
+#[inline(never)]
+unsafe extern "C" fn look(position: u64, worker: *mut Worker) -> i64 {
+    // SAFETY: `repeat` hands over the context of `next_block`, whose pointers lead to
+    // map values of this worker.
+    let (walk, batch) = unsafe { ((*worker).walk, (*worker).batch) };
+    // SAFETY: as above.
+    let scratch = unsafe { &(*walk).structures };
+    let position = position as usize & (BLOCK as usize - 1);
+    let mapping = glance(scratch, position, layout!(folio_mapping));
+    // Most frames end here: free, anonymous, slab. The low bit of the second word
+    // marks a tail page (compound_head; compound_info from 7.2 on).
+    if mapping & 3 == 0 && access::is_kernel(mapping) && glance(scratch, position, 8) & 1 == 0 {
+        report_folio(walk, batch, position as u64);
+    }
     0
 }
 
