@@ -7,6 +7,7 @@ mod leaves_nothing_behind;
 mod live;
 mod lost_events;
 mod overlay;
+mod refusals;
 mod scan_changes_nothing;
 mod scan_equals_plan;
 mod subvolumes;
