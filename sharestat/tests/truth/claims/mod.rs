@@ -6,6 +6,7 @@ mod interruption;
 mod leaves_nothing_behind;
 mod live;
 mod lost_events;
+mod names;
 mod overlay;
 mod refusals;
 mod scan_changes_nothing;
