@@ -5,6 +5,7 @@
 //! inodes, `report` and `tui` show the result, `cli` holds it together.
 
 pub mod cli;
+pub mod compare;
 pub mod derefs;
 pub mod engine_user;
 pub mod identity;

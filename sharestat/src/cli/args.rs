@@ -9,7 +9,10 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{color::Color, exit::EXIT_CODES, top::args::TopArgs};
+use super::{
+    check::CheckArgs, color::Color, diff::DiffArgs, exit::EXIT_CODES, report::ReportArgs,
+    top::args::TopArgs,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,6 +21,8 @@ Examples:
   sharestat scan --path /var/lib         only files below a directory
   sharestat scan --engine user           without BPF
   sharestat scan -o before.json          write a report
+  sharestat diff before.json after.json  what changed
+  sharestat check base.json new.json     exit 1 when duplicates grew
   sharestat doctor                       what works here, and what helps
   sharestat completions bash             completions for bash";
 
@@ -71,6 +76,12 @@ pub enum Command {
     Scan(ScanArgs),
     /// Watch live, on a screen or in a pipe.
     Top(TopArgs),
+    /// Write a report again, in another format.
+    Report(ReportArgs),
+    /// Compare two reports: what changed, and which files moved.
+    Diff(DiffArgs),
+    /// Judge a report by rules, alone or against a base.
+    Check(CheckArgs),
     /// Say what works here, what does not, and what helps.
     Doctor(DoctorArgs),
     /// Find the kernel code that dereferences 'folio->mapping'.
@@ -102,6 +113,8 @@ pub enum Format {
     Ndjson,
     /// The files, one row each, with a heading.
     Csv,
+    /// For a pull request or a step summary.
+    Markdown,
 }
 
 const SCAN_HELP: &str = "\
@@ -204,7 +217,7 @@ pub struct OutputArgs {
     pub format: Option<Format>,
     /// Write to this file, whole or not at all.
     ///
-    /// The ending chooses the format: .txt, .json, .ndjson (or .jsonl) or .csv.
+    /// The ending chooses the format: .txt, .json, .ndjson (or .jsonl), .csv or .md.
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub output: Option<PathBuf>,
     /// Rows per list; 0 for all.

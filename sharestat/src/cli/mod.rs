@@ -2,14 +2,18 @@
 //! Data goes to stdout, words go to stderr, and the exit code says how it went.
 
 pub mod args;
+mod check;
 mod color;
 mod completions;
 mod derefs;
+mod diff;
 mod doctor;
 mod exit;
 mod log;
 mod man;
 mod output;
+mod render;
+mod report;
 mod scan;
 mod top;
 mod watch;
@@ -47,6 +51,9 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Scan(arguments) => scan::run(arguments, &cli.common),
         Command::Top(arguments) => top::run(arguments, &cli.common),
+        Command::Report(arguments) => report::run(arguments, &cli.common),
+        Command::Diff(arguments) => diff::run(arguments, &cli.common),
+        Command::Check(arguments) => check::run(arguments, &cli.common),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Derefs(arguments) => derefs::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),

@@ -6,11 +6,13 @@ pub mod csv;
 pub mod document;
 pub mod host;
 pub mod json;
+pub mod markdown;
 pub mod ndjson;
+pub mod read;
 pub mod text;
 
 pub use document::Report;
 pub use host::Host;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
