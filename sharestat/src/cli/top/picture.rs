@@ -15,8 +15,7 @@ use crate::{
     kernel::{LiveView, movement::Flow},
     model::{files::partners, inode::InodeId, units::Bytes},
     tui::frame::{
-        self, Census, CopyRow, Cost, Counter, Explanation, Frame, Histogram, Hook, Identity, Rates,
-        Sample,
+        self, Census, CopyRow, Cost, Counter, Explanation, Frame, Histogram, Hook, Rates, Sample,
     },
 };
 
@@ -111,12 +110,7 @@ impl Painter {
             mechanisms: rows.mechanisms,
             files: rows.files,
             filesystems: rows.filesystems,
-            identity: Identity {
-                missing: Some(
-                    "this version does not look for layers, images and containers".to_owned(),
-                ),
-                ..Identity::default()
-            },
+            identity: rows.identity,
             explained: self.explained.clone(),
             notes: measurement.notes.clone(),
         }
