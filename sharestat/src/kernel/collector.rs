@@ -63,6 +63,8 @@ impl Collector {
                     event: hook.event.to_owned(),
                     attached: hook.attached.describe(),
                     lost: 0,
+                    loss: hook.lost_without().to_owned(),
+                    optional: hook.is_optional(),
                 })
                 .collect(),
             events_lost: 0,

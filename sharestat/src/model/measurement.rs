@@ -37,6 +37,10 @@ pub struct HookStatus {
     pub attached: String,
     /// Events of this hook that were lost.
     pub lost: u64,
+    /// What is not measured without it; empty when it is attached.
+    pub loss: String,
+    /// Whether measuring goes on without it.
+    pub optional: bool,
 }
 
 /// One mounted filesystem (superblock).

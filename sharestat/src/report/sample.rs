@@ -62,6 +62,8 @@ pub(super) fn measurement() -> Measurement {
             event: "mm_filemap_add_to_page_cache".to_owned(),
             attached: "raw_tracepoint".to_owned(),
             lost: 3,
+            loss: String::new(),
+            optional: false,
         }],
         events_lost: 3,
         complete: false,

@@ -15,8 +15,8 @@ use crate::{
     kernel::{LiveView, movement::Flow},
     model::{files::partners, inode::InodeId, units::Bytes},
     tui::frame::{
-        self, Census, CopyRow, Cost, Counter, Explanation, Frame, Histogram, Hook, Identity, Rates,
-        Sample,
+        self, Census, CopyRow, Cost, Counter, Explanation, FileRow, Frame, Histogram, Hook,
+        Identity, ListsAsOf, Rates, Sample,
     },
 };
 
@@ -34,6 +34,14 @@ pub(super) struct Painter {
     history: Vec<Sample>,
     explained: Option<Explanation>,
     counted: bool,
+    made: Option<Made>,
+}
+
+/// The lists that were shown last, and since when they are true.
+struct Made {
+    files: Arc<[FileRow]>,
+    generation: u64,
+    at: Duration,
 }
 
 struct Before {
@@ -52,6 +60,7 @@ impl Painter {
             history: Vec::new(),
             explained: None,
             counted: false,
+            made: None,
         }
     }
 
@@ -64,6 +73,7 @@ impl Painter {
             self.rows.forget();
         }
         let rows = self.rows.rows(measurement);
+        let behind = self.behind(view, &rows.files);
         let totals = measurement.index.totals();
         let (rates, cpu_percent) = self.movement(view);
         self.history.push(Sample {
@@ -81,6 +91,9 @@ impl Painter {
             sequence: self.sequence,
             taken_at: Timestamp::now(),
             taken: Instant::now(),
+            lists: ListsAsOf {
+                behind_ms: u64::try_from(behind.as_millis()).unwrap_or(u64::MAX),
+            },
             host: self.host.clone(),
             engine: measurement.engine.name().to_owned(),
             census: census(view),
@@ -96,6 +109,8 @@ impl Painter {
                     event: hook.event.clone(),
                     attached: hook.attached.clone(),
                     lost: hook.lost,
+                    loss: hook.loss.clone(),
+                    optional: hook.optional,
                 })
                 .collect(),
             counters: view
@@ -119,6 +134,27 @@ impl Painter {
             },
             explained: self.explained.clone(),
             notes: measurement.notes.clone(),
+        }
+    }
+
+    /// How long ago the lists were true: no time while the index is what they were made of.
+    fn behind(&mut self, view: &LiveView<'_>, files: &Arc<[FileRow]>) -> Duration {
+        let generation = view.measurement.index.generation();
+        match &mut self.made {
+            Some(made) if Arc::ptr_eq(&made.files, files) => {
+                if made.generation == generation {
+                    made.at = view.elapsed;
+                }
+                view.elapsed.saturating_sub(made.at)
+            }
+            _ => {
+                self.made = Some(Made {
+                    files: Arc::clone(files),
+                    generation,
+                    at: view.elapsed,
+                });
+                Duration::ZERO
+            }
         }
     }
 

@@ -118,6 +118,7 @@ fn make(measurement: &Measurement) -> Rows {
                 filesystem: named(&ids),
                 layer: None,
                 resident: row.resident,
+                hashed: row.hashed,
                 duplicate: row.duplicate,
                 exclusive: row.exclusive,
                 saving: whole(row.saving_share),
