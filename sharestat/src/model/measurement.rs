@@ -3,13 +3,15 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     index::ContentIndex,
     inode::{Dev, InodeId},
 };
 
 /// Which engine measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Engine {
     /// Hooks, census and hashing in BPF.
     Bpf,
@@ -29,7 +31,7 @@ impl Engine {
 }
 
 /// What became of one hook.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HookStatus {
     /// The kernel event, for example `mm_filemap_add_to_page_cache`.
     pub event: String,
@@ -44,7 +46,7 @@ pub struct HookStatus {
 }
 
 /// One mounted filesystem (superblock).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filesystem {
     /// Its device number.
     pub dev: Dev,
@@ -57,7 +59,7 @@ pub struct Filesystem {
 }
 
 /// Which file an inode is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileIdentity {
     /// Position in [`Identities::filesystems`].
     pub filesystem: usize,

@@ -9,6 +9,7 @@ pub mod history;
 pub mod index;
 pub mod inode;
 mod inodes;
+pub mod journal;
 pub mod layers;
 mod ledger;
 pub mod measurement;

@@ -15,7 +15,7 @@ pub(super) const ZERO: ContentHash = ContentHash(1);
 
 /// Two libraries with two pages in common and a zero page each in one of them and in an
 /// unnamed tmpfs file; one unknown inode whose pages were not hashed.
-pub(super) fn measurement() -> Measurement {
+pub(crate) fn measurement() -> Measurement {
     let mut index = ContentIndex::new(ZERO);
     let root = Dev::new(8, 1);
     let key = |dev, ino| InodeKey {
