@@ -14,4 +14,4 @@ pub use document::Report;
 pub use host::Host;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
