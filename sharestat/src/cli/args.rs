@@ -10,8 +10,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::{
-    check::CheckArgs, color::Color, diff::DiffArgs, exit::EXIT_CODES, report::ReportArgs,
-    top::args::TopArgs,
+    check::CheckArgs, color::Color, diff::DiffArgs, exit::EXIT_CODES, image::ImageArgs,
+    record::args::RecordArgs, report::ReportArgs, top::args::TopArgs,
 };
 
 const EXAMPLES: &str = "\
@@ -21,8 +21,10 @@ Examples:
   sharestat scan --path /var/lib         only files below a directory
   sharestat scan --engine user           without BPF
   sharestat scan -o before.json          write a report
+  sharestat image a.tar b.tar            what these images have in common
   sharestat diff before.json after.json  what changed
   sharestat check base.json new.json     exit 1 when duplicates grew
+  sudo sharestat record -o r.ssr -- CMD  what a command does to the page cache
   sharestat doctor                       what works here, and what helps
   sharestat completions bash             completions for bash";
 
@@ -76,12 +78,16 @@ pub enum Command {
     Scan(ScanArgs),
     /// Watch live, on a screen or in a pipe.
     Top(TopArgs),
+    /// Forecast from image files what hosts that run them would cache twice.
+    Image(ImageArgs),
     /// Write a report again, in another format.
     Report(ReportArgs),
     /// Compare two reports: what changed, and which files moved.
     Diff(DiffArgs),
     /// Judge a report by rules, alone or against a base.
     Check(CheckArgs),
+    /// Record everything that happens to the page cache, to be played later.
+    Record(RecordArgs),
     /// Say what works here, what does not, and what helps.
     Doctor(DoctorArgs),
     /// Find the kernel code that dereferences 'folio->mapping'.
@@ -123,6 +129,7 @@ Examples:
   sharestat scan --path /var/lib/docker  only files below a directory
   sharestat scan --path a --path b       what two trees have in common
   sharestat scan --engine user           on a host that refuses BPF
+  sharestat scan --verify-files          savings by whole files, proven
   sharestat scan -o before.json --top 0  everything, as JSON, into a file
   sharestat scan --format ndjson | jq .  line by line, into another tool
   sharestat scan --seed 7 --strict       comparable between hosts, or exit 5";
@@ -134,8 +141,8 @@ Examples:
     after_long_help = format!("{SCAN_HELP}\n\n{EXIT_CODES}"),
     long_about = "Looks at every page in the page cache once, hashes its content, and reports how \
         many bytes are cached more than once, in which files, and what each way of sharing would \
-        save. Nothing is read from disk and nothing is dropped: the page cache is the same \
-        before and after.\n\n\
+        save. No file is read and nothing is dropped: the page cache is the same before and \
+        after, unless '--verify-files' asks for more.\n\n\
         Pages that are dirty, under writeback or still being read are counted but not hashed; \
         the coverage line says how many."
 )]
@@ -152,6 +159,12 @@ pub struct ScanArgs {
     /// have a path in this mount namespace, and without root only your own.
     #[arg(long, value_enum, default_value_t = EngineChoice::Bpf)]
     pub engine: EngineChoice,
+    /// Read files that seem equal as a whole, and compare them.
+    ///
+    /// Turns 'probable' savings of whole-file sharing into 'verified' ones, or takes them
+    /// back. Reads from storage; before Linux 6.14 what it reads stays cached.
+    #[arg(long)]
+    pub verify_files: bool,
     /// How the result is written.
     #[command(flatten)]
     pub output: OutputArgs,

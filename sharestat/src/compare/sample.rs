@@ -3,7 +3,7 @@
 use crate::{
     model::{
         inode::{Dev, InodeKey},
-        measurement::FileIdentity,
+        measurement::{FileIdentity, Place},
         page::Observation,
         units::{ContentHash, PageIndex},
     },
@@ -34,6 +34,7 @@ pub(super) fn grown() -> Report {
         deleted: false,
         size: 8192,
         links: 1,
+        place: Place::default(),
     };
     measurement.identity.files.insert(new, file);
     Report::new(&measurement, &single::host(), 0)

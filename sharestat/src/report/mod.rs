@@ -8,6 +8,7 @@ pub mod host;
 pub mod json;
 pub mod markdown;
 pub mod ndjson;
+pub mod owners;
 pub mod read;
 pub mod text;
 
