@@ -121,6 +121,10 @@ pub enum Format {
     Csv,
     /// For a pull request or a step summary.
     Markdown,
+    /// One page with pictures, for a browser; needs no network.
+    Html,
+    /// Gauges, for the textfile collector of an exporter.
+    Openmetrics,
 }
 
 const SCAN_HELP: &str = "\
@@ -230,7 +234,7 @@ pub struct OutputArgs {
     pub format: Option<Format>,
     /// Write to this file, whole or not at all.
     ///
-    /// The ending chooses the format: .txt, .json, .ndjson (or .jsonl), .csv or .md.
+    /// The ending chooses the format: .txt, .json, .ndjson (or .jsonl), .csv, .md, .html or .prom.
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub output: Option<PathBuf>,
     /// Rows per list; 0 for all.

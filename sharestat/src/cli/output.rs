@@ -26,7 +26,7 @@ impl OutputArgs {
                 Failure::new(
                     Exit::Usage,
                     format!(
-                        "cannot tell the format of '{}' from its ending; use .txt, .json, .ndjson, .csv or .md, or give '--format'",
+                        "cannot tell the format of '{}' from its ending; use .txt, .json, .ndjson, .csv, .md, .html or .prom, or give '--format'",
                         printable(path)
                     ),
                 )
@@ -42,6 +42,8 @@ fn by_ending(path: &Path) -> Option<Format> {
         "ndjson" | "jsonl" => Some(Format::Ndjson),
         "csv" => Some(Format::Csv),
         "md" => Some(Format::Markdown),
+        "html" => Some(Format::Html),
+        "prom" => Some(Format::Openmetrics),
         _ => None,
     }
 }
