@@ -135,6 +135,7 @@ Examples:
   sharestat scan --engine user           on a host that refuses BPF
   sharestat scan --verify-files          savings by whole files, proven
   sharestat scan -o before.json --top 0  everything, as JSON, into a file
+  sharestat scan -o pages.parquet        every page, for DuckDB or pandas
   sharestat scan --format ndjson | jq .  line by line, into another tool
   sharestat scan --seed 7 --strict       comparable between hosts, or exit 5";
 
