@@ -1,4 +1,8 @@
 //! `sharestat check [BASE] NEW`: a report judged by rules; 1 when one fails.
+#![expect(
+    clippy::doc_markdown,
+    reason = "these comments are printed as they are"
+)]
 
 use std::{
     fs,

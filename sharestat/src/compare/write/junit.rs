@@ -1,4 +1,4 @@
-//! The outcome of a check as JUnit XML: one test case per rule and row.
+//! The outcome of a check as `JUnit` XML: one test case per rule and row.
 
 use std::io::{self, Write};
 

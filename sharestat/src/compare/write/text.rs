@@ -8,7 +8,7 @@ use super::words::{bytes, change, percent};
 use crate::{
     compare::{
         change::Change,
-        check::Check,
+        check::{Check, Verdict},
         diff::{Diff, FileRow, GroupRow, Row},
     },
     report::text::{Layout, arrange, heading, number, print, shown, table},
@@ -159,14 +159,13 @@ pub fn check(check: &Check, layout: Layout, mut out: impl Write) -> io::Result<(
             .filter(|result| result.verdict == verdict)
             .count()
     };
-    use crate::compare::check::Verdict::{Fail, Pass, Skip};
     writeln!(
         out,
         "{}: {} passed, {} failed, {} skipped",
         check.verdict.word(),
-        count(Pass),
-        count(Fail),
-        count(Skip)
+        count(Verdict::Pass),
+        count(Verdict::Fail),
+        count(Verdict::Skip)
     )
 }
 
