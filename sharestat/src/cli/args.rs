@@ -110,6 +110,7 @@ Examples:
   sharestat scan --path /var/lib/docker  only files below a directory
   sharestat scan --path a --path b       what two trees have in common
   sharestat scan --engine user           on a host that refuses BPF
+  sharestat scan --container web         what the layers of a container hold
   sharestat scan --verify-files          savings by whole files, proven
   sharestat scan -o before.json --top 0  everything, as JSON, into a file
   sharestat scan --format ndjson | jq .  line by line, into another tool
@@ -140,6 +141,16 @@ pub struct ScanArgs {
     /// have a path in this mount namespace, and without root only your own.
     #[arg(long, value_enum, default_value_t = EngineChoice::Bpf)]
     pub engine: EngineChoice,
+    /// List only files of layers whose name, directory or image contains this.
+    ///
+    /// Sums stay those of all that was measured.
+    #[arg(long, value_name = "TEXT")]
+    pub layer: Option<String>,
+    /// List only files of layers that a container shows whose name or id contains this.
+    ///
+    /// Sums stay those of all that was measured.
+    #[arg(long, value_name = "TEXT")]
+    pub container: Option<String>,
     /// Read files that seem equal as a whole, and compare them.
     ///
     /// Turns 'probable' savings of whole-file sharing into 'verified' ones, or takes them

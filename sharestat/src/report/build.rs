@@ -10,7 +10,7 @@ use super::{
         SureBytes, Tool, TotalBytes,
     },
     host::Host,
-    owners::Owners,
+    owners::{Filter, Owners},
 };
 use crate::model::{
     advice::{Advice, advice},
@@ -32,14 +32,21 @@ impl Report {
     /// Sums up a measurement; `top` limits the list of files, 0 lists all.
     #[must_use]
     pub fn new(measurement: &Measurement, host: &Host, top: usize) -> Self {
+        Self::filtered(measurement, host, top, &Filter::default())
+    }
+
+    /// The same, with only those files, layers, images and containers in its lists that
+    /// pass a filter. All sums stay those of the whole measurement.
+    #[must_use]
+    pub fn filtered(measurement: &Measurement, host: &Host, top: usize, filter: &Filter) -> Self {
         let names = Names::new(measurement);
         let totals = measurement.index.totals();
         let survey = survey_files(&measurement.index);
         let identities = &measurement.identity;
         let kin = Kin::of(&measurement.index, identities);
-        let savings = savings_of(&measurement.index, identities, &kin, survey.repeated);
+        let savings = savings_of(&measurement.index, identities, &kin, &survey);
         let copy_ups = copy_ups(&measurement.index, identities, &kin);
-        let owners = Owners::new(identities);
+        let owners = Owners::new(identities, filter);
         Self {
             schema: SCHEMA.to_owned(),
             tool: Tool {
@@ -252,6 +259,7 @@ impl<'a> Names<'a> {
         let index = &self.measurement.index;
         let mut rows: Vec<(String, FileRow)> = rows
             .into_iter()
+            .filter(|row| owners.shows_file(row.inode))
             .map(|row| (self.path(row.inode), row))
             .collect();
         rows.sort_by(|(path, row), (other_path, other)| {
