@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{color::Color, exit::EXIT_CODES, top::args::TopArgs};
+use super::{color::Color, exit::EXIT_CODES, record::args::RecordArgs, top::args::TopArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,6 +18,7 @@ Examples:
   sharestat scan --path /var/lib         only files below a directory
   sharestat scan --engine user           without BPF
   sharestat scan -o before.json          write a report
+  sudo sharestat record -o r.ssr -- CMD  what a command does to the page cache
   sharestat doctor                       what works here, and what helps
   sharestat completions bash             completions for bash";
 
@@ -71,6 +72,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// Watch live, on a screen or in a pipe.
     Top(TopArgs),
+    /// Record everything that happens to the page cache, to be played later.
+    Record(RecordArgs),
     /// Say what works here, what does not, and what helps.
     Doctor(DoctorArgs),
     /// Find the kernel code that dereferences 'folio->mapping'.

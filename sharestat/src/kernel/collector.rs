@@ -12,7 +12,7 @@ use sharestat_ebpf::{
 
 use super::{
     batch::Batch,
-    counters::{Counters, new_histogram},
+    counters::Counters,
     error::Error,
     events::{self, Record},
     instrument::{EventRing, Instrument},
@@ -65,6 +65,8 @@ impl Collector {
                     event: hook.event.to_owned(),
                     attached: hook.attached.describe(),
                     lost: 0,
+                    loss: hook.lost_without().to_owned(),
+                    optional: hook.is_optional(),
                 })
                 .collect(),
             events_lost: 0,
@@ -75,11 +77,7 @@ impl Collector {
         };
         Self {
             measurement,
-            distributions: Distributions {
-                age_at_hash_ms: new_histogram(),
-                duplicate_residency_ms: new_histogram(),
-                hash_ns: new_histogram(),
-            },
+            distributions: Distributions::empty(),
             flow: Flow::default(),
             queue: Queue::default(),
             names,

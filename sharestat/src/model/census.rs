@@ -4,6 +4,7 @@
 use super::{
     index::{ContentIndex, run},
     inode::InodeId,
+    journal::{Change, Runs},
     page::PageState,
     pages::{AGED, CONFIRMED, Entry, FRESH, Fate},
     units::PageIndex,
@@ -23,13 +24,25 @@ impl ContentIndex {
             return;
         };
         let absent = Entry::new(now_ms, CONFIRMED);
-        self.pages
-            .fill(inode, run.first, run.last, absent, |_, entry, entered| {
+        let (mut found, kept) = (Runs::default(), self.journal.is_some());
+        self.pages.fill(
+            inode,
+            run.first,
+            run.last,
+            absent,
+            |page, entry, entered| {
                 if entered {
                     self.ledger.enter(record, PageState::Pending);
+                    if kept {
+                        found.push(inode, page);
+                    }
                 }
                 entry.set(CONFIRMED);
-            });
+            },
+        );
+        for run in found.into_iter() {
+            self.note(|| Change::Found(run, now_ms));
+        }
     }
 
     /// Ends a census: calls back for every page that is still in doubt, which is pending
@@ -38,9 +51,13 @@ impl ContentIndex {
         if !std::mem::take(&mut self.census_runs) {
             return;
         }
+        let (mut doubted, kept) = (Runs::default(), self.journal.is_some());
         self.pages.visit_all(|inode, page, entry| {
             if entry.has(CONFIRMED) {
                 return;
+            }
+            if kept {
+                doubted.push(inode, page);
             }
             if let Some(record) = self.inodes.get_mut(inode) {
                 self.ledger
@@ -49,11 +66,17 @@ impl ContentIndex {
             entry.set_state(PageState::Pending);
             doubtful(inode, PageIndex(page));
         });
+        for run in doubted.into_iter() {
+            self.note(|| Change::Doubt(run));
+        }
     }
 
     /// A barrier: every event recorded before the last barrier has arrived. A page is
     /// contested until two have passed.
     pub fn settle(&mut self) {
+        if self.contested.iter().any(|runs| !runs.is_empty()) {
+            self.note(|| Change::Settle);
+        }
         let [fresh, aged] = &mut self.contested;
         for run in aged.drain(..) {
             self.pages

@@ -3,6 +3,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     extents::Extents,
     index::ContentIndex,
@@ -12,7 +14,7 @@ use super::{
 };
 
 /// Which engine measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Engine {
     /// Hooks, census and hashing in BPF.
     Bpf,
@@ -32,7 +34,7 @@ impl Engine {
 }
 
 /// What became of one hook.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HookStatus {
     /// The kernel event, for example `mm_filemap_add_to_page_cache`.
     pub event: String,
@@ -40,10 +42,14 @@ pub struct HookStatus {
     pub attached: String,
     /// Events of this hook that were lost.
     pub lost: u64,
+    /// What is not measured without it; empty when it is attached.
+    pub loss: String,
+    /// Whether measuring goes on without it.
+    pub optional: bool,
 }
 
 /// One mounted filesystem (superblock).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filesystem {
     /// Its device number.
     pub dev: Dev,
@@ -58,7 +64,7 @@ pub struct Filesystem {
 }
 
 /// Which file an inode is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileIdentity {
     /// Position in [`Identities::filesystems`].
     pub filesystem: usize,
@@ -72,7 +78,9 @@ pub struct FileIdentity {
     pub size: u64,
     /// Its number of names.
     pub links: u32,
-    /// Where its pages live, and in which layer.
+    /// Where its pages live, and in which layer; recordings, which hold no layers, leave
+    /// it out.
+    #[serde(skip)]
     pub place: Place,
 }
 

@@ -13,6 +13,7 @@ pub mod history;
 pub mod index;
 pub mod inode;
 mod inodes;
+pub mod journal;
 pub mod kin;
 pub mod layers;
 mod ledger;

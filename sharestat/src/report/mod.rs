@@ -15,4 +15,4 @@ pub use host::Host;
 pub use owners::Filter;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;

@@ -15,7 +15,7 @@ pub(super) const ZERO: ContentHash = ContentHash(1);
 
 /// Two libraries with two pages in common and a zero page each in one of them and in an
 /// unnamed tmpfs file; one unknown inode whose pages were not hashed.
-pub(super) fn measurement() -> Measurement {
+pub(crate) fn measurement() -> Measurement {
     let mut index = ContentIndex::new(ZERO);
     let root = Dev::new(8, 1);
     let key = |dev, ino| InodeKey {
@@ -66,6 +66,8 @@ pub(super) fn measurement() -> Measurement {
             event: "mm_filemap_add_to_page_cache".to_owned(),
             attached: "raw_tracepoint".to_owned(),
             lost: 3,
+            loss: String::new(),
+            optional: false,
         }],
         events_lost: 3,
         complete: false,

@@ -124,6 +124,7 @@ fn make(measurement: &Measurement) -> Rows {
                 filesystem: named(&ids),
                 layer: file.and_then(|file| file.place.layer).map(owners::layer_id),
                 resident: row.resident,
+                hashed: row.hashed,
                 duplicate: row.duplicate,
                 exclusive: row.exclusive,
                 saving: whole(row.saving_share),
