@@ -8,7 +8,7 @@ use crate::{
     corpus::{self, PAGE, PlannedFile},
     expectation::{Expected, Observed},
     filesystems::{Filesystem, Kind},
-    harness::{Engine, OrFail, Outcome, Skip, per_engine},
+    harness::{Engine, OrFail, Outcome, Skip, in_guest, per_engine},
     mount::Mount,
     report::Report,
     scratch::Scratch,
@@ -23,8 +23,12 @@ per_engine!(
 );
 
 /// 64 MiB, where making and comparing so much takes a moment only.
-const fn pages() -> u64 {
-    if cfg!(debug_assertions) { 1024 } else { 16_384 }
+fn pages() -> u64 {
+    if in_guest() || cfg!(debug_assertions) {
+        1024
+    } else {
+        16_384
+    }
 }
 
 /// Fails unless all duplicates are in this one scope.
