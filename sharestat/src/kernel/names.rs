@@ -32,7 +32,8 @@ impl From<&InodeKey> for Question {
 }
 
 /// Path from the root of the filesystem, from the names that the identity program found
-/// on the way up; `None` when there is no name.
+/// on the way up; without a leading slash for a file in memory, which is in no directory;
+/// `None` when there is no name.
 fn path_in_fs(identity: &Identity) -> Option<Vec<u8>> {
     if identity.path_state == path_state::NONE {
         return None;
@@ -40,6 +41,9 @@ fn path_in_fs(identity: &Identity) -> Option<Vec<u8>> {
     let used = (identity.path_bytes as usize).min(identity.path.len());
     let names = identity.path.get(..used)?.split(|byte| *byte == 0);
     let names: Vec<&[u8]> = names.filter(|name| !name.is_empty()).collect();
+    if identity.path_state == path_state::DETACHED {
+        return names.first().map(|name| name.to_vec());
+    }
     let cut = identity.path_state == path_state::CUT;
     let mut path = Vec::with_capacity(used + 4);
     if cut {
@@ -251,8 +255,9 @@ impl Names {
                 self.mounts.display_path(key.dev, path).map_or_else(
                     || {
                         format!(
-                            "[{fs_type} {}]{}",
+                            "[{fs_type} {}]{}{}",
                             key.dev,
+                            if path.starts_with(b"/") { "" } else { " " },
                             printable(Path::new(&bytes_to_os(path)))
                         )
                     },
