@@ -6,8 +6,8 @@ use aya_ebpf::{
     EbpfContext as _,
     bindings::BPF_F_MMAPABLE,
     helpers::{
-        bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_smp_processor_id,
-        bpf_ktime_get_ns, generated,
+        bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_smp_processor_id, bpf_ktime_get_ns,
+        generated,
     },
     macros::{map, perf_event, raw_tracepoint},
     maps::{Array, RingBuf},

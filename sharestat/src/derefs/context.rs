@@ -71,19 +71,52 @@ pub struct Context {
 /// Functions whose mapping argument was read from the folio itself, and where: such an
 /// argument is no file at hand. BTF cannot tell; printed with every report.
 pub const DERIVED: &[(&str, &str)] = &[
-    ("filemap_unaccount_folio", "'__filemap_remove_folio' reads its mapping from the folio"),
-    ("filemap_dirty_folio", "'folio_mark_dirty' reads its mapping from the folio"),
-    ("block_dirty_folio", "'folio_mark_dirty' reads its mapping from the folio"),
-    ("iomap_dirty_folio", "'folio_mark_dirty' reads its mapping from the folio"),
-    ("noop_dirty_folio", "'folio_mark_dirty' reads its mapping from the folio"),
-    ("ext4_dirty_folio", "'folio_mark_dirty' reads its mapping from the folio"),
-    ("ext4_journalled_dirty_folio", "'folio_mark_dirty' reads its mapping from the folio"),
-    ("__folio_mark_dirty", "'folio_mark_dirty' reads its mapping from the folio"),
-    ("folio_account_dirtied", "'folio_mark_dirty' reads its mapping from the folio"),
+    (
+        "filemap_unaccount_folio",
+        "'__filemap_remove_folio' reads its mapping from the folio",
+    ),
+    (
+        "filemap_dirty_folio",
+        "'folio_mark_dirty' reads its mapping from the folio",
+    ),
+    (
+        "block_dirty_folio",
+        "'folio_mark_dirty' reads its mapping from the folio",
+    ),
+    (
+        "iomap_dirty_folio",
+        "'folio_mark_dirty' reads its mapping from the folio",
+    ),
+    (
+        "noop_dirty_folio",
+        "'folio_mark_dirty' reads its mapping from the folio",
+    ),
+    (
+        "ext4_dirty_folio",
+        "'folio_mark_dirty' reads its mapping from the folio",
+    ),
+    (
+        "ext4_journalled_dirty_folio",
+        "'folio_mark_dirty' reads its mapping from the folio",
+    ),
+    (
+        "__folio_mark_dirty",
+        "'folio_mark_dirty' reads its mapping from the folio",
+    ),
+    (
+        "folio_account_dirtied",
+        "'folio_mark_dirty' reads its mapping from the folio",
+    ),
 ];
 
 /// Arguments that name a file, whoever calls.
-const FILES: &[&str] = &["file", "kiocb", "vm_area_struct", "vm_fault", "readahead_control"];
+const FILES: &[&str] = &[
+    "file",
+    "kiocb",
+    "vm_area_struct",
+    "vm_fault",
+    "readahead_control",
+];
 
 /// Arguments that may have been read from the folio before, where folios come from lists.
 const MAPPINGS: &[&str] = &["address_space", "inode"];
@@ -173,14 +206,18 @@ pub fn classify(types: &TypeTable, functions: &[&str], compared: bool) -> Contex
     let end = roles
         .iter()
         .position(|role| matches!(role, Role::Folios(_) | Role::Fence));
-    let inside = roles.get(..end.map_or(roles.len(), |at| at + 1)).unwrap_or(&roles);
+    let inside = roles
+        .get(..end.map_or(roles.len(), |at| at + 1))
+        .unwrap_or(&roles);
     let scanned = end.filter(|at| matches!(roles.get(*at), Some(Role::Folios(_))));
     for (at, role) in inside.iter().enumerate() {
         match role {
             Role::Rmap => return found(Class::Rmap, at, None),
             // The vma of a reverse mapping walk was found through the folio.
             Role::File(_)
-                if inside.get(at..).is_some_and(|rest| rest.contains(&Role::Rmap))
+                if inside
+                    .get(at..)
+                    .is_some_and(|rest| rest.contains(&Role::Rmap))
                     && at > 0 =>
             {
                 return found(Class::Rmap, at, None);
@@ -196,9 +233,7 @@ pub fn classify(types: &TypeTable, functions: &[&str], compared: bool) -> Contex
         }
     }
     match scanned.map(|at| (at, roles.get(at))) {
-        Some((at, Some(Role::Folios(argument)))) => {
-            found(Class::None, at, Some(argument.clone()))
-        }
+        Some((at, Some(Role::Folios(argument)))) => found(Class::None, at, Some(argument.clone())),
         _ => found(Class::None, inside.len() - 1, None),
     }
 }
@@ -228,9 +263,18 @@ mod tests {
 
     #[test]
     fn the_nearest_argument_decides() {
-        assert_eq!(class(&["takes_mapping", "takes_word"], false), (Class::Direct, 0));
-        assert_eq!(class(&["takes_folio", "takes_mapping"], false), (Class::Caller, 1));
-        assert_eq!(class(&["takes_folio", "takes_mapping"], true), (Class::Identity, 1));
+        assert_eq!(
+            class(&["takes_mapping", "takes_word"], false),
+            (Class::Direct, 0)
+        );
+        assert_eq!(
+            class(&["takes_folio", "takes_mapping"], false),
+            (Class::Caller, 1)
+        );
+        assert_eq!(
+            class(&["takes_folio", "takes_mapping"], true),
+            (Class::Identity, 1)
+        );
         assert_eq!(class(&["takes_folio", "takes_word"], false).0, Class::None);
         assert_eq!(class(&[], false).0, Class::Unknown);
     }
@@ -238,10 +282,24 @@ mod tests {
     #[test]
     fn beyond_a_list_of_folios_or_an_interrupt_nothing_counts() {
         // The mapping inside was read from a folio of the list; that outside is another's.
-        assert_eq!(class(&["takes_mapping", "takes_list"], false), (Class::None, 1));
-        assert_eq!(class(&["takes_folio", "takes_list", "takes_mapping"], false).0, Class::None);
         assert_eq!(
-            class(&["takes_folio", "asm_sysvec_apic_timer_interrupt", "takes_mapping"], false).0,
+            class(&["takes_mapping", "takes_list"], false),
+            (Class::None, 1)
+        );
+        assert_eq!(
+            class(&["takes_folio", "takes_list", "takes_mapping"], false).0,
+            Class::None
+        );
+        assert_eq!(
+            class(
+                &[
+                    "takes_folio",
+                    "asm_sysvec_apic_timer_interrupt",
+                    "takes_mapping"
+                ],
+                false
+            )
+            .0,
             Class::None
         );
     }

@@ -23,8 +23,9 @@ pub struct AccessInstruction {
 /// `code` starts at `start`.
 #[must_use]
 pub fn access_before(code: &[u8], start: u64, behind: u64) -> Option<AccessInstruction> {
-    let instructions: Vec<Instruction> =
-        Decoder::with_ip(64, code, start, DecoderOptions::NONE).into_iter().collect();
+    let instructions: Vec<Instruction> = Decoder::with_ip(64, code, start, DecoderOptions::NONE)
+        .into_iter()
+        .collect();
     let mut info = InstructionInfoFactory::new();
     let ends_at = |address: u64| {
         instructions
@@ -134,7 +135,11 @@ mod tests {
         let found = access_before(&code, START, START + 4).expect("an access");
         assert_eq!((found.address, found.kind), (START, Kind::Load));
         assert!(found.text.contains("0x18"), "{}", found.text);
-        assert_eq!(access_before(&code, START, START + 3), None, "not a boundary");
+        assert_eq!(
+            access_before(&code, START, START + 3),
+            None,
+            "not a boundary"
+        );
     }
 
     #[test]

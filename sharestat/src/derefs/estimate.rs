@@ -16,8 +16,8 @@ fn in_stratum(sums: &Sums, windows: &WindowSums, folios: f64) -> Option<(f64, f6
         return None;
     }
     let rate = sums.hits / windows.seconds;
-    let residuals = sums.hits_squared - 2.0 * rate * sums.hits_seconds
-        + rate * rate * windows.seconds_squared;
+    let residuals =
+        sums.hits_squared - 2.0 * rate * sums.hits_seconds + rate * rate * windows.seconds_squared;
     let variance = windows.windows / (windows.windows - 1.0) * residuals.max(0.0)
         / (windows.seconds * windows.seconds);
     Some((rate * folios, variance * folios * folios))
@@ -35,7 +35,11 @@ pub fn rate(parts: &[(Sums, WindowSums, f64)]) -> Option<Rate> {
         return None;
     }
     let per_second: f64 = known.iter().map(|(rate, _)| rate).sum();
-    let spread = Z * known.iter().map(|(_, variance)| variance).sum::<f64>().sqrt();
+    let spread = Z * known
+        .iter()
+        .map(|(_, variance)| variance)
+        .sum::<f64>()
+        .sqrt();
     Some(Rate {
         per_second,
         low: (per_second - spread).max(0.0),
@@ -45,7 +49,10 @@ pub fn rate(parts: &[(Sums, WindowSums, f64)]) -> Option<Rate> {
 
 /// The parts of one instruction: its sums in every stratum, with the folios of each.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "numbers of folios are far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "numbers of folios are far below 2^52"
+)]
 pub fn parts(
     sums_of: &dyn Fn(usize) -> Sums,
     windows: &[WindowSums; Stratum::ALL.len()],

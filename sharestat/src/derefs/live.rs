@@ -11,6 +11,7 @@ use super::{
     code::KernelCode,
     context::DERIVED,
     document::{Document, Measurement, Override, SCHEMA, StepRow, StratumRow},
+    exercise::{ExerciseOptions, exercise},
     sites::{SitesError, TypeTable},
     static_list::{ListError, Source, StaticList},
     summary,
@@ -124,19 +125,43 @@ impl Watched {
         Ok(())
     }
 
+    /// Does the steps of the workload in `directory`, each watched.
+    ///
+    /// # Errors
+    /// When the directory cannot be used, or watching fails.
+    pub fn exercise(
+        &mut self,
+        directory: &Path,
+        options: ExerciseOptions,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Vec<StepRow>, LiveError> {
+        self.started = Instant::now();
+        exercise(Some(&mut self.session), directory, options, stopped)
+    }
+
     /// The document. `steps` are those of a workload, in order, without hits; with them no
     /// rates are estimated, because the folios were chosen for the steps.
     ///
     /// # Errors
     /// When the kernel's code or counters cannot be read.
-    pub fn document(&self, mut steps: Vec<StepRow>, notes: Vec<String>) -> Result<Document, LiveError> {
+    pub fn document(
+        &self,
+        mut steps: Vec<StepRow>,
+        notes: Vec<String>,
+    ) -> Result<Document, LiveError> {
         let duration = self.started.elapsed();
         let session = &self.session;
         let counts = session.watcher.counts()?;
         let mut code = KernelCode::new(&session.watcher, &self.symbols, &self.types);
         let names: Vec<String> = steps.iter().map(|step| step.name.clone()).collect();
         let population = steps.is_empty().then_some(&session.population);
-        let table = table::build(&session.tally, &mut code, self.list.as_ref(), &names, population)?;
+        let table = table::build(
+            &session.tally,
+            &mut code,
+            self.list.as_ref(),
+            &names,
+            population,
+        )?;
         for (at, (hits, sites)) in &table.steps {
             if let Some(step) = steps.get_mut(*at) {
                 (step.hits, step.sites) = (*hits, *sites);
@@ -181,7 +206,11 @@ impl Watched {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             host: Host::read(),
             measurement,
-            strata: if steps.is_empty() { self.strata() } else { Vec::new() },
+            strata: if steps.is_empty() {
+                self.strata()
+            } else {
+                Vec::new()
+            },
             sites,
             not_of_files,
             explained,

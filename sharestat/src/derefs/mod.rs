@@ -7,6 +7,7 @@ pub mod context;
 pub mod decode;
 pub mod document;
 pub mod estimate;
+pub mod exercise;
 pub mod live;
 pub mod output;
 #[cfg(test)]

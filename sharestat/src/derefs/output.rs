@@ -14,11 +14,18 @@ const COLUMNS: [Column; 8] = [
     ("subsystem", |site| site.subsystem.clone()),
     ("kind", |site| site.kind.clone()),
     ("hits", |site| site.hits.to_string()),
-    ("shareable", |site| format!("{:.0} %", site.shareable_percent())),
+    ("shareable", |site| {
+        format!("{:.0} %", site.shareable_percent())
+    }),
     ("class", |site| site.class.clone()),
-    ("decided by", |site| site.context.clone().unwrap_or_default()),
+    ("decided by", |site| {
+        site.context.clone().unwrap_or_default()
+    }),
     ("per second", |site| match site.rate {
-        Some(rate) => format!("{:.3} ({:.3} to {:.3})", rate.per_second, rate.low, rate.high),
+        Some(rate) => format!(
+            "{:.3} ({:.3} to {:.3})",
+            rate.per_second, rate.low, rate.high
+        ),
         None => String::new(),
     }),
 ];
@@ -27,7 +34,9 @@ const COLUMNS: [Column; 8] = [
 const MORE: [Column; 8] = [
     ("id", |site| site.id.clone()),
     ("function", |site| site.function.clone()),
-    ("instruction", |site| site.instruction.clone().unwrap_or_default()),
+    ("instruction", |site| {
+        site.instruction.clone().unwrap_or_default()
+    }),
     ("shareable_hits", |site| site.shareable_hits.to_string()),
     ("other_hits", |site| site.other_hits.to_string()),
     ("commands", |site| site.commands.join(" ")),
@@ -116,7 +125,10 @@ pub fn write_text(document: &Document, top: usize, out: &mut dyn Write) -> io::R
     let columns = used(document);
     let shown = if top == 0 { document.sites.len() } else { top };
     let rows: Vec<Vec<String>> = std::iter::once(
-        columns.iter().map(|(heading, _)| (*heading).to_owned()).collect(),
+        columns
+            .iter()
+            .map(|(heading, _)| (*heading).to_owned())
+            .collect(),
     )
     .chain(
         document
@@ -128,7 +140,11 @@ pub fn write_text(document: &Document, top: usize, out: &mut dyn Write) -> io::R
     .collect();
     write_aligned(&rows, out)?;
     if document.sites.len() > shown {
-        writeln!(out, "… and {} more; '--top 0' shows all", document.sites.len() - shown)?;
+        writeln!(
+            out,
+            "… and {} more; '--top 0' shows all",
+            document.sites.len() - shown
+        )?;
     }
     if !document.not_of_files.is_empty() {
         let names: Vec<String> = document
@@ -136,7 +152,11 @@ pub fn write_text(document: &Document, top: usize, out: &mut dyn Write) -> io::R
             .iter()
             .map(|site| format!("{} ({})", site.place(), site.other_hits))
             .collect();
-        writeln!(out, "\ntouched the word only when it belonged to no file: {}", names.join(", "))?;
+        writeln!(
+            out,
+            "\ntouched the word only when it belonged to no file: {}",
+            names.join(", ")
+        )?;
     }
     for step in &document.steps {
         let ran = if step.ran { "ran" } else { "not run" };
@@ -146,9 +166,17 @@ pub fn write_text(document: &Document, top: usize, out: &mut dyn Write) -> io::R
             step.name, step.hits, step.sites, step.note
         )?;
     }
-    if document.sites.iter().any(|site| site.in_static_list == Some(false)) {
+    if document
+        .sites
+        .iter()
+        .any(|site| site.in_static_list == Some(false))
+    {
         writeln!(out, "\nnot in the static list:")?;
-        for site in document.sites.iter().filter(|site| site.in_static_list == Some(false)) {
+        for site in document
+            .sites
+            .iter()
+            .filter(|site| site.in_static_list == Some(false))
+        {
             writeln!(out, "  {} {} {} hits", site.place(), site.kind, site.hits)?;
         }
     }
@@ -156,7 +184,11 @@ pub fn write_text(document: &Document, top: usize, out: &mut dyn Write) -> io::R
         writeln!(out, "note: {note}")?;
     }
     for rule in &document.overrides {
-        writeln!(out, "override: arguments of '{}' do not count: {}", rule.function, rule.reason)?;
+        writeln!(
+            out,
+            "override: arguments of '{}' do not count: {}",
+            rule.function, rule.reason
+        )?;
     }
     Ok(())
 }
@@ -187,7 +219,11 @@ fn write_aligned(rows: &[Vec<String>], out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// When `out` cannot be written.
 pub fn write_markdown(document: &Document, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "# Which code dereferences `folio->mapping`: Linux {}\n", document.host.kernel)?;
+    writeln!(
+        out,
+        "# Which code dereferences `folio->mapping`: Linux {}\n",
+        document.host.kernel
+    )?;
     for line in header(document) {
         writeln!(out, "- {line}")?;
     }
@@ -205,7 +241,12 @@ pub fn write_markdown(document: &Document, out: &mut dyn Write) -> io::Result<()
     }
     if !document.steps.is_empty() {
         writeln!(out, "\n## Workload\n")?;
-        write_row(out, ["step", "ran", "hits", "sites", ""].map(str::to_owned).into_iter())?;
+        write_row(
+            out,
+            ["step", "ran", "hits", "sites", ""]
+                .map(str::to_owned)
+                .into_iter(),
+        )?;
         write_row(out, ["---"; 5].map(str::to_owned).into_iter())?;
         for step in &document.steps {
             let ran = if step.ran { "yes" } else { "no" }.to_owned();
@@ -228,7 +269,12 @@ pub fn write_markdown(document: &Document, out: &mut dyn Write) -> io::Result<()
             "\n## Static sites that were not reached\n\nNot reached by this workload. That does not \
              make them safe.\n"
         )?;
-        write_row(out, ["site", "subsystem", "kind", "class"].map(str::to_owned).into_iter())?;
+        write_row(
+            out,
+            ["site", "subsystem", "kind", "class"]
+                .map(str::to_owned)
+                .into_iter(),
+        )?;
         write_row(out, ["---"; 4].map(str::to_owned).into_iter())?;
         for site in &explained.not_reached {
             write_row(
@@ -252,9 +298,17 @@ pub fn write_markdown(document: &Document, out: &mut dyn Write) -> io::Result<()
         )?;
     }
     if !document.not_of_files.is_empty() {
-        writeln!(out, "\nTouched the watched words only when they belonged to no file:\n")?;
+        writeln!(
+            out,
+            "\nTouched the watched words only when they belonged to no file:\n"
+        )?;
         for site in &document.not_of_files {
-            writeln!(out, "- {} ({} times)", escaped(&site.place()), site.other_hits)?;
+            writeln!(
+                out,
+                "- {} ({} times)",
+                escaped(&site.place()),
+                site.other_hits
+            )?;
         }
     }
     Ok(())

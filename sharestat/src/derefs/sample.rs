@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{
-    Document, Explained, Measurement, SCHEMA, SiteRow, StaticRow, StepRow,
-};
+use super::document::{Document, Explained, Measurement, SCHEMA, SiteRow, StaticRow, StepRow};
 use crate::report::Host;
 
 /// A site with these particulars and 10 hits.

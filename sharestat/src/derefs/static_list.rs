@@ -9,7 +9,9 @@ use std::{
 
 use serde::Deserialize;
 
-use super::sites::{self, Basis, KernelImage, Program, Site, SitesError, SitesReport, Symbol, TypeTable};
+use super::sites::{
+    self, Basis, KernelImage, Program, Site, SitesError, SitesReport, Symbol, TypeTable,
+};
 use super::symbols::LiveSymbols;
 use crate::kernel::{self, watcher::Watcher};
 

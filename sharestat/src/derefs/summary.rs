@@ -18,9 +18,7 @@ pub fn sentences(document: &Document) -> Vec<String> {
         .iter()
         .filter(|site| site.is_common() && site.reads_pointer() && site.shareable_hits > 0)
         .collect();
-    let with = |class: &str| {
-        common.iter().filter(|site| site.class == class).count()
-    };
+    let with = |class: &str| common.iter().filter(|site| site.class == class).count();
     let at_hand = with("direct") + with("caller") + with("identity");
     said.push(format!(
         "in code common to all filesystems (mm, fs), {} of them read the pointer of such a folio, and \
@@ -74,7 +72,8 @@ mod tests {
         let said = sentences(&document()).join("\n");
         assert!(said.contains("4 instructions touched"), "{said}");
         assert!(
-            said.contains("2 of them read the pointer") && said.contains("1 with a file, vma or mapping"),
+            said.contains("2 of them read the pointer")
+                && said.contains("1 with a file, vma or mapping"),
             "{said}"
         );
         assert!(said.contains("1 test only the tag bits"), "{said}");

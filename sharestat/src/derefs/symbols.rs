@@ -153,12 +153,18 @@ mod tests {
         assert_eq!(find(0x10), None);
         assert_eq!(symbols.end_of(0xffff_ffff_8100_0100), 0xffff_ffff_8100_0180);
         let module = symbols.find(0xffff_ffff_c000_0004, &|_| false);
-        assert_eq!(module.and_then(|symbol| symbol.module.as_deref()), Some("xfs"));
+        assert_eq!(
+            module.and_then(|symbol| symbol.module.as_deref()),
+            Some("xfs")
+        );
     }
 
     #[test]
     fn hidden_addresses_are_an_error() {
         let hidden = "0000000000000000 T _stext\n0000000000000000 T _etext\n";
-        assert!(matches!(LiveSymbols::parse(hidden), Err(SymbolsError::Hidden)));
+        assert!(matches!(
+            LiveSymbols::parse(hidden),
+            Err(SymbolsError::Hidden)
+        ));
     }
 }

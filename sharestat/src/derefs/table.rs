@@ -124,11 +124,7 @@ pub fn build(
     Ok(table)
 }
 
-fn locate(
-    code: &mut KernelCode<'_>,
-    list: Option<&StaticList>,
-    ip: u64,
-) -> Result<Site, Error> {
+fn locate(code: &mut KernelCode<'_>, list: Option<&StaticList>, ip: u64) -> Result<Site, Error> {
     Ok(match code.access(ip)? {
         Some(access) => Site {
             address: access.address,
@@ -167,9 +163,10 @@ fn make_row(
     let start = place.as_ref().map_or(0, |place| place.start);
     let kind = site.kind.map_or("unknown", Kind::name).to_owned();
     let known = list.and_then(|list| list.sites.get(&site.address));
-    let function = place
-        .as_ref()
-        .map_or_else(|| format!("{:#x}", site.address), |place| place.function.clone());
+    let function = place.as_ref().map_or_else(
+        || format!("{:#x}", site.address),
+        |place| place.function.clone(),
+    );
     let id = match known {
         Some(known) => known.id.clone(),
         None => {
@@ -192,7 +189,11 @@ fn make_row(
     commands.sort_by_key(|(_, hits)| std::cmp::Reverse(*hits));
     let sums_of = |stratum: usize| {
         let mut sums = super::watch::Sums::default();
-        for more in row.ips.iter().filter_map(|ip| tally.sums.get(&(*ip, stratum))) {
+        for more in row
+            .ips
+            .iter()
+            .filter_map(|ip| tally.sums.get(&(*ip, stratum)))
+        {
             sums.hits += more.hits;
             sums.hits_squared += more.hits_squared;
             sums.hits_seconds += more.hits_seconds;
@@ -205,24 +206,36 @@ fn make_row(
     });
     Ok(SiteRow {
         id,
-        symbol: place.as_ref().map_or_else(|| function.clone(), |place| place.symbol.clone()),
+        symbol: place
+            .as_ref()
+            .map_or_else(|| function.clone(), |place| place.symbol.clone()),
         offset: site.address.wrapping_sub(start),
         module: place.as_ref().and_then(|place| place.module.clone()),
         instruction: site.instruction.clone(),
         kind,
-        subsystem: place.as_ref().map_or_else(
-            || "other".to_owned(),
-            |place| code.subsystem(place).name(),
-        ),
+        subsystem: place
+            .as_ref()
+            .map_or_else(|| "other".to_owned(), |place| code.subsystem(place).name()),
         function,
         hits: row.hits,
         shareable_hits: row.shareable,
         other_hits: row.other,
-        class: context.as_ref().map_or("unknown", |context| context.class.name()).to_owned(),
+        class: context
+            .as_ref()
+            .map_or("unknown", |context| context.class.name())
+            .to_owned(),
         context: context.as_ref().and_then(describe),
         classes,
-        commands: commands.into_iter().take(3).map(|(name, _)| name.to_owned()).collect(),
-        steps: row.steps.iter().filter_map(|step| steps.get(*step).cloned()).collect(),
+        commands: commands
+            .into_iter()
+            .take(3)
+            .map(|(name, _)| name.to_owned())
+            .collect(),
+        steps: row
+            .steps
+            .iter()
+            .filter_map(|step| steps.get(*step).cloned())
+            .collect(),
         rate,
         in_static_list: list.map(|_| known.is_some()),
         stack: most_frequent(&row.stacks).cloned().unwrap_or_default(),

@@ -23,6 +23,8 @@ pub struct DerefsArgs {
 pub enum DerefsCommand {
     /// Watch the running kernel touch it, with hardware breakpoints.
     Watch(WatchArgs),
+    /// Drive the paths that touch it, and watch.
+    Exercise(ExerciseArgs),
     /// List the sites in a kernel image, without running it.
     Sites(SitesArgs),
 }
@@ -179,4 +181,42 @@ fn window(text: &str) -> Result<Duration, String> {
         }
         _ => Err(format!("'{text}' is no window; 1ms to 10000ms")),
     }
+}
+
+/// Arguments of `derefs exercise`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Examples:
+  sudo sharestat derefs exercise
+  sudo sharestat derefs exercise --dir /mnt/xfs -o xfs.json
+  sudo sharestat derefs exercise --disruptive --image vmlinuz --format markdown",
+    long_about = "Makes files and does to their pages what a system does to pages: reading, mapping, \
+        forking, locking, reclaiming, truncating and so on, one step after the other. Meanwhile \
+        their 'folio->mapping' is watched with hardware breakpoints, so that the table tells which \
+        code each step reaches. Steps that this machine or filesystem cannot do are named."
+)]
+pub struct ExerciseArgs {
+    /// Directory, and so filesystem, for the files.
+    #[arg(long, value_name = "DIR", default_value = "/tmp", value_hint = clap::ValueHint::DirPath)]
+    pub dir: PathBuf,
+    /// How often each step is done.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: u32,
+    /// Also do what disturbs the whole machine: drop all caches, compact memory, take pages
+    /// offline.
+    #[arg(long)]
+    pub disruptive: bool,
+    /// Only do the steps, without watching.
+    #[arg(long, conflicts_with_all = ["sites", "image", "live"])]
+    pub drive_only: bool,
+    /// How to watch.
+    #[command(flatten)]
+    pub breakpoints: BreakpointArgs,
+    /// What to compare with.
+    #[command(flatten)]
+    pub compare: StaticArgs,
+    /// Where the result goes.
+    #[command(flatten)]
+    pub output: DerefsOutputArgs,
 }

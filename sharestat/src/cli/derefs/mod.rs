@@ -1,6 +1,7 @@
 //! `sharestat derefs`: which kernel code touches `folio->mapping`. One file per part.
 
 pub(super) mod args;
+mod exercise;
 mod result;
 mod sites;
 mod watch;
@@ -13,12 +14,23 @@ use crate::derefs::{
     LiveError,
     static_list::{ListError, Source},
 };
-use args::{DerefsArgs, DerefsCommand, StaticArgs};
+use crate::kernel::watcher::WatcherOptions;
+use args::{BreakpointArgs, DerefsArgs, DerefsCommand, StaticArgs};
 
 pub(super) fn run(arguments: &DerefsArgs, common: &Common) -> Result<Exit, Failure> {
     match &arguments.command {
         DerefsCommand::Watch(arguments) => watch::run(arguments, common),
+        DerefsCommand::Exercise(arguments) => exercise::run(arguments, common),
         DerefsCommand::Sites(arguments) => sites::run(arguments),
+    }
+}
+
+impl BreakpointArgs {
+    fn watcher(&self) -> WatcherOptions {
+        WatcherOptions {
+            slots: usize::from(self.slots),
+            ..WatcherOptions::default()
+        }
     }
 }
 

@@ -17,7 +17,6 @@ use crate::{
         LiveError, Watched,
         watch::{Files, WatchOptions},
     },
-    kernel::watcher::WatcherOptions,
     progress::Progress,
 };
 
@@ -31,10 +30,7 @@ pub(super) fn run(arguments: &WatchArgs, common: &Common) -> Result<Exit, Failur
     let format = arguments.output.chosen()?;
     let (document, interrupted) = watched(common.quiet, |progress| {
         let mut live = Watched::start(
-            &WatcherOptions {
-                slots: usize::from(arguments.breakpoints.slots),
-                ..WatcherOptions::default()
-            },
+            &arguments.breakpoints.watcher(),
             WatchOptions {
                 window: arguments.window,
                 max_hz: f64::from(arguments.breakpoints.max_hz),
@@ -69,7 +65,10 @@ fn watch(
         return Ok(Vec::new());
     };
     let child = Command::new(program).args(rest).spawn().map_err(|error| {
-        LiveError::Workload(format!("cannot run '{}': {error}", program.to_string_lossy()))
+        LiveError::Workload(format!(
+            "cannot run '{}': {error}",
+            program.to_string_lossy()
+        ))
     })?;
     let child = RefCell::new(child);
     let end = arguments.duration.map(|delay| Instant::now() + delay.0);

@@ -10,7 +10,9 @@ use super::{
 };
 
 /// How an instruction touches `folio->mapping`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Reads the pointer.
@@ -129,10 +131,9 @@ pub fn kind_of(instruction: &Instruction, info: &mut InstructionInfoFactory) -> 
         .first()
         .map_or(OpAccess::None, iced_x86::UsedMemory::access);
     match access {
-        OpAccess::Write
-        | OpAccess::ReadWrite
-        | OpAccess::CondWrite
-        | OpAccess::ReadCondWrite => Some(Kind::Store),
+        OpAccess::Write | OpAccess::ReadWrite | OpAccess::CondWrite | OpAccess::ReadCondWrite => {
+            Some(Kind::Store)
+        }
         OpAccess::Read | OpAccess::CondRead if size == 8 => Some(Kind::Load),
         // The tag bits are in the lowest byte; a pointer does not fit fewer than eight.
         OpAccess::Read | OpAccess::CondRead if size > 0 => Some(Kind::TagTest),

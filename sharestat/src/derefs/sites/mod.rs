@@ -30,13 +30,12 @@ pub use error::SitesError;
 pub use image::{KernelImage, Symbol, SymbolSource};
 pub use program::{Function, Program};
 pub use report::SitesReport;
-pub use scan::{Coverage, context};
 pub use roles::is_folio_list;
+pub use scan::{Coverage, context};
 pub use site::{Site, context_hash_at, text as instruction_text};
 pub use subsystem::{Subsystem, Subsystems};
 pub use types::{TypeTable, TypesError};
 pub use value::Basis;
-
 
 /// How the list is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,9 @@
 use std::collections::HashMap;
 
 /// A part of the kernel.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Subsystem {
     /// Memory management, common to all filesystems (`mm/`).

@@ -181,7 +181,10 @@ mod tests {
         assert_eq!(Stratum::of(&dirty, true), Stratum::Unsettled);
         let shm = frame(frame_flags::UPTODATE | frame_flags::SWAPBACKED, 0);
         assert_eq!(Stratum::of(&shm, true), Stratum::Swapbacked);
-        assert_eq!(Stratum::of(&frame(frame_flags::UPTODATE, 2), false), Stratum::Large);
+        assert_eq!(
+            Stratum::of(&frame(frame_flags::UPTODATE, 2), false),
+            Stratum::Large
+        );
     }
 
     #[test]

@@ -106,14 +106,20 @@ impl Tally {
 
     /// Takes a record in.
     pub fn add(&mut self, hit: &WatchHit) {
-        if self.own.iter().any(|(start, end)| (*start..=*end).contains(&hit.ip)) {
+        if self
+            .own
+            .iter()
+            .any(|(start, end)| (*start..=*end).contains(&hit.ip))
+        {
             self.own_reads += 1;
             return;
         }
         let subject = Subject::of(hit);
         let frames = usize::try_from(hit.stack_bytes / 8).unwrap_or(0);
         let stack = hit.stack.get(..frames).unwrap_or(&hit.stack);
-        let settled = frame_flags::UPTODATE | frame_flags::DIRTY | frame_flags::WRITEBACK
+        let settled = frame_flags::UPTODATE
+            | frame_flags::DIRTY
+            | frame_flags::WRITEBACK
             | frame_flags::SWAPBACKED;
         let key = HitKey {
             ip: hit.ip,
@@ -124,7 +130,12 @@ impl Tally {
         };
         *self.hits.entry(key).or_default() += 1;
         let command = command_of(&hit.command);
-        *self.commands.entry(hit.ip).or_default().entry(command).or_default() += 1;
+        *self
+            .commands
+            .entry(hit.ip)
+            .or_default()
+            .entry(command)
+            .or_default() += 1;
         // The store that removes the folio still counts, what follows does not.
         let counts = match subject {
             Subject::File => true,
@@ -168,7 +179,10 @@ impl Tally {
 }
 
 fn command_of(bytes: &[u8; 16]) -> String {
-    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(bytes.len());
     let text = String::from_utf8_lossy(bytes.get(..end).unwrap_or(bytes)).into_owned();
     // 'kworker/0:1' and 'kworker/1:2' are one task for our purposes.
     text.split('/').next().unwrap_or(&text).to_owned()
@@ -233,7 +247,12 @@ mod tests {
         tally.add(&hit(2, mapping_state::NONE, 0, 0));
         tally.add(&hit(3, mapping_state::NONE, 0, 0));
         tally.end_window(&[(Stratum::Mapped, 0x1018)], 0.5);
-        let sums = |ip| tally.sums.get(&(ip, Stratum::Mapped as usize)).map(|sums| sums.hits);
+        let sums = |ip| {
+            tally
+                .sums
+                .get(&(ip, Stratum::Mapped as usize))
+                .map(|sums| sums.hits)
+        };
         assert_eq!((sums(1), sums(2), sums(3)), (Some(1.0), Some(1.0), None));
         assert!((tally.windows[Stratum::Mapped as usize].seconds - 0.5).abs() < f64::EPSILON);
     }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use aya_obj::generated::{
-    HW_BREAKPOINT_LEN_8, HW_BREAKPOINT_RW, PERF_EVENT_IOC_DISABLE, PERF_EVENT_IOC_MODIFY_ATTRIBUTES,
-    PERF_EVENT_IOC_SET_BPF, perf_event_attr,
+    HW_BREAKPOINT_LEN_8, HW_BREAKPOINT_RW, PERF_EVENT_IOC_DISABLE,
+    PERF_EVENT_IOC_MODIFY_ATTRIBUTES, PERF_EVENT_IOC_SET_BPF, perf_event_attr,
 };
 
 use crate::kernel::error::Error;
@@ -140,7 +140,11 @@ fn open_everywhere(
             Err(error) => return Err(error),
         };
         let program = program.as_raw_fd();
-        ioctl(&event, PERF_EVENT_IOC_SET_BPF, u64::from(program.cast_unsigned()))?;
+        ioctl(
+            &event,
+            PERF_EVENT_IOC_SET_BPF,
+            u64::from(program.cast_unsigned()),
+        )?;
         events.push(event);
     }
     Ok(events)
@@ -208,13 +212,20 @@ fn holders() -> String {
         .filter(holds)
         .map(|process| {
             let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            format!("'{}' ({})", name.trim(), process.file_name().to_string_lossy())
+            format!(
+                "'{}' ({})",
+                name.trim(),
+                process.file_name().to_string_lossy()
+            )
         })
         .collect();
     found.sort();
     if found.is_empty() {
         "a debugger".to_owned()
     } else {
-        format!("a debugger, or {}, which have perf events open", found.join(", "))
+        format!(
+            "a debugger, or {}, which have perf events open",
+            found.join(", ")
+        )
     }
 }

@@ -135,7 +135,9 @@ impl Watcher {
             .load()
             .map_err(|source| object::program_error(PROGRAM, &source))?;
         let counters = CounterMaps::take(&mut ebpf)?;
-        let map = ebpf.take_map("HITS").ok_or(Error::Missing { name: "HITS" })?;
+        let map = ebpf
+            .take_map("HITS")
+            .ok_or(Error::Missing { name: "HITS" })?;
         let hits = RingBuf::try_from(map).map_err(|error| Error::Map {
             map: "HITS",
             source: std::io::Error::other(error),
@@ -175,13 +177,31 @@ impl Watcher {
     /// # Errors
     /// When the program cannot be run.
     pub fn census(&self, found: &mut dyn FnMut(&FrameRecord)) -> Result<(), Error> {
-        let mut frame = 0;
-        while frame < self.frames {
-            let frames = (self.frames - frame).min(WALK_FRAMES).next_multiple_of(64);
+        self.walk(0, self.frames, found)
+    }
+
+    /// Hands over the page-cache folios that start in the frames from `first` to `end`.
+    ///
+    /// # Errors
+    /// When the program cannot be run.
+    pub fn walk(
+        &self,
+        first: u64,
+        end: u64,
+        found: &mut dyn FnMut(&FrameRecord),
+    ) -> Result<(), Error> {
+        let mut frame = first;
+        while frame < end {
+            let frames = (end - frame).min(WALK_FRAMES).next_multiple_of(64);
             object::run(&self.ebpf, "walk_frames", &[0, frame, frames], None)?;
             let next = self.frame_work.read(0, |batch| {
                 let records = usize::try_from(batch.records).unwrap_or(usize::MAX);
-                batch.frames.get(..records).unwrap_or(&[]).iter().for_each(&mut *found);
+                batch
+                    .frames
+                    .get(..records)
+                    .unwrap_or(&[])
+                    .iter()
+                    .for_each(&mut *found);
                 batch.next_frame
             });
             frame = next.max(frame + 64);
@@ -214,9 +234,9 @@ impl Watcher {
             object::run(&self.ebpf, "hash_pages", &[0, chunk.len() as u64], None)?;
             self.hash_work.read(0, |batch| {
                 let pairs = batch.status.iter().zip(&batch.hashes).take(chunk.len());
-                hashes.extend(pairs.map(|(status, hash)| {
-                    (*status == page_status::HASHED).then_some(*hash)
-                }));
+                hashes.extend(
+                    pairs.map(|(status, hash)| (*status == page_status::HASHED).then_some(*hash)),
+                );
             });
         }
         Ok(hashes)
