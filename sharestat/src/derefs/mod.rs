@@ -5,6 +5,7 @@
 pub mod code;
 pub mod context;
 pub mod decode;
+pub mod diff;
 pub mod document;
 pub mod estimate;
 pub mod exercise;

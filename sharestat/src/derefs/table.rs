@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
     code::KernelCode,
-    context::{Context, classify},
+    context::{Class, Context, classify},
     document::{Explained, SiteRow, StaticRow, percent},
     estimate,
     sites::Kind,
@@ -249,6 +249,9 @@ fn describe(context: &Context) -> Option<String> {
         0 => String::new(),
         frames => format!(" {frames} up"),
     };
+    if context.class == Class::None && context.argument.is_none() && !function.starts_with("asm_") {
+        return None;
+    }
     Some(match &context.argument {
         Some(argument) => format!("{function}{up}: {argument}"),
         None => format!("{function}{up}"),

@@ -27,9 +27,11 @@ pub enum DerefsCommand {
     Exercise(ExerciseArgs),
     /// List the sites in a kernel image, without running it.
     Sites(SitesArgs),
+    /// Compare two results: of two kernels, or of two workloads.
+    Diff(DiffArgs),
 }
 
-/// How the list of sites is written.
+/// How a list of sites, or a difference, is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum SitesFormat {
     /// For people.
@@ -219,4 +221,25 @@ pub struct ExerciseArgs {
     /// Where the result goes.
     #[command(flatten)]
     pub output: DerefsOutputArgs,
+}
+
+/// Arguments of `derefs diff`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sharestat derefs diff 6.12.json 7.3.json
+  sharestat derefs diff --format json before.json after.json")]
+pub struct DiffArgs {
+    /// A result of 'watch' or 'exercise', as JSON.
+    #[arg(value_name = "A", value_hint = clap::ValueHint::FilePath)]
+    pub before: PathBuf,
+    /// Another one.
+    #[arg(value_name = "B", value_hint = clap::ValueHint::FilePath)]
+    pub after: PathBuf,
+    /// How the difference is written; JSON is schema 'sharestat.derefs-diff/v1'.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: SitesFormat,
+    /// Write to this file, whole or not at all.
+    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
 }

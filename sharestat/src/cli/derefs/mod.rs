@@ -1,6 +1,7 @@
 //! `sharestat derefs`: which kernel code touches `folio->mapping`. One file per part.
 
 pub(super) mod args;
+mod diff;
 mod exercise;
 mod result;
 mod sites;
@@ -22,6 +23,7 @@ pub(super) fn run(arguments: &DerefsArgs, common: &Common) -> Result<Exit, Failu
         DerefsCommand::Watch(arguments) => watch::run(arguments, common),
         DerefsCommand::Exercise(arguments) => exercise::run(arguments, common),
         DerefsCommand::Sites(arguments) => sites::run(arguments),
+        DerefsCommand::Diff(arguments) => diff::run(arguments),
     }
 }
 

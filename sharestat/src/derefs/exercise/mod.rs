@@ -117,6 +117,11 @@ const STEPS: &[Step] = &[
     ),
     ("dontneed", "POSIX_FADV_DONTNEED", on_files::forget),
     (
+        "dontneed-written",
+        "POSIX_FADV_DONTNEED of pages that were written",
+        on_files::forget_written,
+    ),
+    (
         "drop-caches",
         "/proc/sys/vm/drop_caches",
         on_machine::drop_caches,

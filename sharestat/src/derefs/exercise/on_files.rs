@@ -53,6 +53,15 @@ pub(super) fn forget(stage: &mut Stage<'_>) -> Result<(), Stop> {
     Ok(Stage::remove(&prop)?)
 }
 
+pub(super) fn forget_written(stage: &mut Stage<'_>) -> Result<(), Stop> {
+    let prop = stage.file(FEW)?;
+    // What was written has buffers, or other private data, that must be released first.
+    prop.file.write_all_at(&[1; FEW * PAGE_SIZE], 0)?;
+    prop.file.sync_all()?;
+    stage.watch(&prop, &mut || Ok(prop.forget()?))?;
+    Ok(Stage::remove(&prop)?)
+}
+
 pub(super) fn write(stage: &mut Stage<'_>) -> Result<(), Stop> {
     let prop = stage.file(FEW)?;
     stage.watch(&prop, &mut || {
@@ -99,20 +108,11 @@ pub(super) fn punch_hole(stage: &mut Stage<'_>) -> Result<(), Stop> {
 
 pub(super) fn unlink(stage: &mut Stage<'_>) -> Result<(), Stop> {
     let prop = stage.file(FEW)?;
-    let mut file = Some(prop.file.try_clone()?);
-    let (path, bytes) = (prop.path.clone(), prop.bytes);
-    let prop = super::stage::Prop {
-        file: prop.file,
-        path,
-        bytes,
-    };
-    let mut last = None;
-    stage.watch(&prop, &mut || {
-        Stage::remove(&prop)?;
-        last = file.take();
-        Ok(())
-    })?;
-    drop(last);
+    let armed = stage.arm(&prop)?;
+    Stage::remove(&prop)?;
+    // With the last descriptor the inode and its pages go.
+    drop(prop);
+    stage.end(armed);
     Ok(())
 }
 

@@ -234,7 +234,7 @@ pub(super) fn soft_offline(stage: &mut Stage<'_>) -> Result<(), Stop> {
 
 pub(super) fn map_direct(stage: &mut Stage<'_>) -> Result<(), Stop> {
     let prop = stage.file(FEW)?;
-    let (_, write) = std::io::pipe()?;
+    let (_reader, write) = std::io::pipe()?;
     let mapping = prop.map(Access::Read)?;
     stage.watch(&prop, &mut || {
         let piece = libc::iovec {

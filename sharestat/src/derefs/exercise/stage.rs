@@ -70,6 +70,10 @@ impl Prop {
 
     /// Maps all of it.
     pub(super) fn map(&self, access: Access) -> io::Result<Mapping> {
+        if access == Access::Read {
+            // A shared mapping of a file that may be written counts as a writable one.
+            return Mapping::new(&File::open(&self.path)?, self.bytes, access);
+        }
         Mapping::new(&self.file, self.bytes, access)
     }
 
@@ -155,25 +159,47 @@ impl<'a> Stage<'a> {
         prop: &Prop,
         deed: &mut dyn FnMut() -> Result<(), Stop>,
     ) -> Result<(), Stop> {
-        let Some(session) = &mut self.session else {
-            return deed();
-        };
-        let folios = folios_of(session, prop)?;
-        let spread = (folios.len() / session.watcher.capacity().max(1)).max(1);
-        let chosen: Vec<(Stratum, u64)> = folios
-            .iter()
-            .step_by(spread)
-            .map(|frame| (Stratum::of(frame, false), frame.folio))
-            .collect();
-        let addresses: Vec<u64> = chosen.iter().map(|(_, folio)| *folio).collect();
-        let armed = session.arm(&addresses)?;
-        let start = Instant::now();
+        let armed = self.arm(prop)?;
         let done = deed();
-        thread::sleep(AFTERMATH);
-        session.close(chosen.get(..armed).unwrap_or(&chosen), start);
-        session.watcher.disarm();
+        self.end(armed);
         done
     }
+
+    /// Watches folios of `prop` from now on.
+    pub(super) fn arm(&mut self, prop: &Prop) -> Result<Armed, Stop> {
+        let mut folios = Vec::new();
+        if let Some(session) = &mut self.session {
+            let frames = folios_of(session, prop)?;
+            let spread = (frames.len() / session.watcher.capacity().max(1)).max(1);
+            folios = frames
+                .iter()
+                .step_by(spread)
+                .map(|frame| (Stratum::of(frame, false), frame.folio))
+                .collect();
+            let addresses: Vec<u64> = folios.iter().map(|(_, folio)| *folio).collect();
+            let armed = session.arm(&addresses)?;
+            folios.truncate(armed);
+        }
+        Ok(Armed {
+            folios,
+            start: Instant::now(),
+        })
+    }
+
+    /// Ends what `arm` began.
+    pub(super) fn end(&mut self, armed: Armed) {
+        if let Some(session) = &mut self.session {
+            thread::sleep(AFTERMATH);
+            session.close(&armed.folios, armed.start);
+            session.watcher.disarm();
+        }
+    }
+}
+
+/// Folios that are being watched.
+pub(super) struct Armed {
+    folios: Vec<(Stratum, u64)>,
+    start: Instant,
 }
 
 /// The folios of a cached file: its pages are mapped for a moment to learn their frames.

@@ -4,6 +4,7 @@ use iced_x86::{Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind};
 
 use super::{
     memory::address,
+    program::Function,
     state::{ARGUMENTS, State},
     transfer::{Interpreter, constant, number},
     value::{Basis, Fact},
@@ -228,6 +229,11 @@ impl Interpreter<'_> {
             {
                 tell(in_register(1), Uses::FOLLOWED);
             }
+            Mnemonic::Jmp if self.returns(instruction) => {
+                if self.returns_pointer() {
+                    tell(state.register(0), Uses::FOLLOWED);
+                }
+            }
             Mnemonic::Call | Mnemonic::Jmp => {
                 for register in self.passed(instruction) {
                     tell(state.register(register), Uses::FOLLOWED);
@@ -264,6 +270,15 @@ impl Interpreter<'_> {
             None if is_direct && instruction.mnemonic() == Mnemonic::Jmp => Vec::new(),
             Some(None) | None => ARGUMENTS.to_vec(),
         }
+    }
+
+    /// Whether a jump is a return by another name.
+    fn returns(&self, instruction: &Instruction) -> bool {
+        instruction.op0_kind() == OpKind::NearBranch64
+            && self
+                .program
+                .function_at(instruction.near_branch_target())
+                .is_some_and(Function::is_return_thunk)
     }
 
     fn returns_pointer(&self) -> bool {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod coverage;
+mod derefs;
 mod interruption;
 mod leaves_nothing_behind;
 mod live;
