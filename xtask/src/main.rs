@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod cache;
 mod check;
+mod derefs_report;
 mod guest_build;
 mod process;
 mod run;
@@ -50,6 +51,8 @@ enum Task {
     Test(test::Options),
     /// Measure how fast it is, beside the machine's limits and other programs
     Bench(bench::Options),
+    /// Write docs/derefs-KERNEL.md: what 'sharestat derefs' finds on a kernel in a guest
+    DerefsReport(derefs_report::Options),
     /// Check format, lints and documentation, warnings denied
     Check,
     /// Boot a kernel with sharestat inside; run a command there, or a shell
@@ -77,6 +80,7 @@ fn perform(task: Task) -> Result<i32> {
         }
         Task::Test(options) => test::run(&options),
         Task::Bench(options) => bench::run(options),
+        Task::DerefsReport(options) => derefs_report::run(options),
         Task::Check => check::run().map(|()| 0),
         Task::Vm(options) => vm::run(options),
         Task::Run {

@@ -9,7 +9,10 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{color::Color, exit::EXIT_CODES, record::args::RecordArgs, top::args::TopArgs};
+use super::{
+    color::Color, derefs::args::DerefsArgs, exit::EXIT_CODES, record::args::RecordArgs,
+    top::args::TopArgs,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -267,63 +270,6 @@ pub struct DoctorArgs {
     /// Write to this file, whole or not at all.
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub output: Option<PathBuf>,
-}
-
-/// Arguments of `derefs`.
-#[derive(Debug, Args)]
-pub struct DerefsArgs {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: DerefsCommand,
-}
-
-/// The parts of `derefs`.
-#[derive(Debug, Subcommand)]
-pub enum DerefsCommand {
-    /// List the sites in a kernel image, without running it.
-    Sites(SitesArgs),
-}
-
-/// How the list of sites is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum SitesFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One document, schema 'sharestat.derefs-sites/v1'.
-    Json,
-}
-
-/// Arguments of `derefs sites`.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "\
-Examples:
-  sharestat derefs sites /boot/vmlinuz-6.12.0-amd64
-  sharestat derefs sites --format json -o sites.json vmlinux
-  sharestat derefs sites --sample 60 vmlinux",
-    long_about = "Disassembles a kernel image (vmlinux or vmlinuz, x86-64, with BTF) and lists the \
-        instructions that read, write, compare or test 'mapping' of a folio or page, found by \
-        following typed pointers through registers and stack. Needs no privilege and no running \
-        kernel. The list says what the analysis cannot see: modules, indirect calls, untyped \
-        lists."
-)]
-pub struct SitesArgs {
-    /// The kernel image.
-    #[arg(value_name = "IMAGE", value_hint = clap::ValueHint::FilePath)]
-    pub image: PathBuf,
-    /// How the list is written.
-    #[arg(long, value_enum, default_value_t)]
-    pub format: SitesFormat,
-    /// Write to this file, whole or not at all.
-    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    pub output: Option<PathBuf>,
-    /// Print so many sites, chosen at random, with the instructions around them.
-    #[arg(long, value_name = "N")]
-    pub sample: Option<usize>,
-    /// Seed of the choice.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    pub seed: u64,
 }
 
 /// Arguments of `completions`.

@@ -51,7 +51,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Scan(arguments) => scan::run(arguments, &cli.common),
         Command::Top(arguments) => top::run(arguments, &cli.common),
         Command::Doctor(arguments) => doctor::run(arguments),
-        Command::Derefs(arguments) => derefs::run(arguments),
+        Command::Derefs(arguments) => derefs::run(arguments, &cli.common),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man => man::run(),
     };
