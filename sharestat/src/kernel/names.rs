@@ -16,6 +16,7 @@ use crate::{
     identity::{escape::printable, mounts::MountTable, scope::Scope},
     model::{
         inode::{Dev, InodeId, InodeKey},
+        keyed::KeyedMap,
         measurement::{FileIdentity, Filesystem, Identities},
     },
 };
@@ -70,7 +71,7 @@ pub(super) struct Names {
     scope: Option<Scope>,
     filesystems: HashMap<Dev, usize>,
     /// What was decided for inodes seen under a scope.
-    decided: HashMap<InodeKey, bool>,
+    decided: KeyedMap<InodeKey, bool>,
     paths: Vec<PathBuf>,
     /// Devices seen so far; a new one means that something was mounted.
     devices: HashSet<Dev>,
@@ -91,7 +92,7 @@ impl Names {
             mounts,
             scope,
             filesystems: HashMap::new(),
-            decided: HashMap::new(),
+            decided: KeyedMap::default(),
             paths: paths.to_vec(),
             devices: HashSet::new(),
         })

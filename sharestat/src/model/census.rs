@@ -5,7 +5,8 @@ use super::{
     index::{ContentIndex, run},
     inode::InodeId,
     page::PageState,
-    pages::{AGED, CONFIRMED, Entry, FRESH, Fate},
+    entry::{AGED, CONFIRMED, Entry, FRESH},
+    pages::Fate,
     units::PageIndex,
 };
 
@@ -16,19 +17,38 @@ impl ContentIndex {
         self.pages.visit_all(|_, _, entry| entry.clear(CONFIRMED));
     }
 
-    /// The census saw these pages; those that the index did not have are entered.
-    pub fn mark_seen(&mut self, inode: InodeId, first: PageIndex, pages: u64, now_ms: u32) {
+    /// The census saw these pages. Those that the index did not have are entered; those
+    /// without a hash, or all when what is known of them is `doubtful`, are handed to a
+    /// worker, with a call for each.
+    pub fn see(
+        &mut self,
+        inode: InodeId,
+        first: PageIndex,
+        pages: u64,
+        doubtful: bool,
+        now_ms: u32,
+        claimed: &mut dyn FnMut(PageIndex),
+    ) {
         let (Some(run), Some(record)) = (run(inode, first, pages), self.inodes.get_mut(inode))
         else {
             return;
         };
         let absent = Entry::new(now_ms, CONFIRMED);
         self.pages
-            .fill(inode, run.first, run.last, absent, |_, entry, entered| {
-                if entered {
-                    self.ledger.enter(record, PageState::Pending);
-                }
+            .fill(inode, run.first, run.last, absent, |page, entry, entered| {
                 entry.set(CONFIRMED);
+                if entered {
+                    self.ledger.enter(record, PageState::InFlight);
+                } else {
+                    let from = entry.state();
+                    let asked = matches!(from, PageState::InFlight | PageState::Hashed(_));
+                    if asked && !doubtful {
+                        return;
+                    }
+                    self.ledger.change(record, from, PageState::InFlight);
+                }
+                entry.set_state(PageState::InFlight);
+                claimed(PageIndex(page));
             });
     }
 

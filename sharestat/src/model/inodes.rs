@@ -1,8 +1,9 @@
 //! The inodes that the index knows: key ↔ id, and how many of their pages are resident.
 
-use std::collections::HashMap;
-
-use super::inode::{InodeId, InodeKey};
+use super::{
+    inode::{InodeId, InodeKey},
+    keyed::KeyedMap,
+};
 
 /// What is kept for each known inode.
 #[derive(Clone, Debug)]
@@ -12,14 +13,16 @@ pub(super) struct InodeRecord {
     pub(super) eligible: bool,
     pub(super) resident: u64,
     pub(super) hashed: u64,
+    /// The generation of the index at the last change of one of its pages.
+    pub(super) changed: u64,
 }
 
 /// Gives out ids; an id is never given twice, so that one kept too long finds nothing
 /// rather than another inode.
 #[derive(Default)]
 pub(super) struct InodeTable {
-    ids: HashMap<InodeKey, InodeId>,
-    records: HashMap<InodeId, InodeRecord>,
+    ids: KeyedMap<InodeKey, InodeId>,
+    records: KeyedMap<InodeId, InodeRecord>,
     next: u32,
 }
 
@@ -35,6 +38,7 @@ impl InodeTable {
             eligible,
             resident: 0,
             hashed: 0,
+            changed: 0,
         });
         id
     }
@@ -59,6 +63,14 @@ impl InodeTable {
             self.records.shrink_to(self.records.len() * 2);
             self.ids.shrink_to(self.ids.len() * 2);
         }
+    }
+
+    /// The known inodes of which a page changed after that generation of the index.
+    pub(super) fn changed_after(&self, generation: u64) -> impl Iterator<Item = InodeId> + '_ {
+        self.records
+            .iter()
+            .filter(move |(_, record)| record.changed > generation)
+            .map(|(id, _)| *id)
     }
 
     /// The known inodes without a resident page.

@@ -3,12 +3,14 @@
 
 mod census;
 pub mod contents;
+mod entry;
 pub mod files;
 pub mod groups;
 pub mod history;
 pub mod index;
 pub mod inode;
 mod inodes;
+pub mod keyed;
 pub mod layers;
 mod ledger;
 pub mod measurement;

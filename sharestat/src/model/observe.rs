@@ -4,7 +4,8 @@ use super::{
     index::{ContentIndex, run},
     inode::InodeId,
     page::{Observation, PageState},
-    pages::{CONFIRMED, Entry, Fate},
+    entry::{CONFIRMED, Entry},
+    pages::Fate,
     units::{ContentHash, PageIndex},
 };
 

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::{
-    files::survey_files,
+    files::{FileSurvey, survey_files},
     index::ContentIndex,
     units::{Bytes, ContentHash, PageIndex},
 };
@@ -106,10 +106,16 @@ pub fn scopes_of(index: &ContentIndex, repeated: Bytes) -> Vec<ScopeRow> {
 /// and nowhere else.
 #[must_use]
 pub fn mechanisms(index: &ContentIndex) -> Vec<MechanismRow> {
+    mechanisms_of(index, &mut survey_files(index))
+}
+
+/// [`mechanisms`], when the files were surveyed already.
+#[must_use]
+pub fn mechanisms_of(index: &ContentIndex, survey: &mut FileSurvey) -> Vec<MechanismRow> {
     let (content, zero) = by_content(index);
     vec![
         content.row("content"),
-        by_offset(index).row("offset"),
+        by_offset(&mut survey.places).row("offset"),
         zero.row("zero"),
     ]
 }
@@ -136,27 +142,19 @@ fn by_content(index: &ContentIndex) -> (Classes, Classes) {
     (classes, zero)
 }
 
-/// Same content at the same page index. Sorts 8 bytes per duplicate page: hash and
-/// index mixed to one key, which meets another by chance as rarely as the hash itself.
-fn by_offset(index: &ContentIndex) -> Classes {
-    let mut keys: Vec<u64> = Vec::new();
-    for inode in index.inodes().filter(|inode| inode.eligible) {
-        index.visit_contents(&inode, |page, content, copies| {
-            if copies > 1 && content != index.zero() {
-                keys.push(mix(content, page));
-            }
-        });
-    }
-    keys.sort_unstable();
+/// Same content at the same page index. Sorts 8 bytes per duplicate page.
+fn by_offset(places: &mut [u64]) -> Classes {
+    places.sort_unstable();
     let mut classes = Classes::default();
-    for class in keys.chunk_by(|one, next| one == next) {
+    for class in places.chunk_by(|one, next| one == next) {
         classes.add(class.len() as u64);
     }
     classes
 }
 
-/// One key for a content at a page index (the finalizer of `MurmurHash3` over both).
-fn mix(content: ContentHash, page: PageIndex) -> u64 {
+/// One key for a content at a page index, which meets another by chance as rarely as the
+/// hash itself (the finalizer of `MurmurHash3` over both).
+pub(super) fn mix(content: ContentHash, page: PageIndex) -> u64 {
     let mut key = content.0 ^ page.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     key = (key ^ (key >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     key = (key ^ (key >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);

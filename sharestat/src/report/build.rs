@@ -1,7 +1,7 @@
 //! Making a [`Report`] from a measurement: names are looked up, pages become bytes,
 //! lists are sorted by duplicate bytes, most first, then by name.
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::{cmp::Reverse, collections::HashMap, panic::resume_unwind, thread};
 
 use super::{
     document::{
@@ -11,11 +11,11 @@ use super::{
     host::Host,
 };
 use crate::model::{
-    files::{FileRow, Partner, partners, survey_files},
+    files::{FileRow, Partner, partners_among, survey_files},
     groups::group_rows,
     inode::{Dev, InodeId, InodeKey},
     measurement::{Filesystem, Measurement},
-    savings::{mechanisms, scopes_of},
+    savings::{mechanisms_of, scopes_of},
     totals::Totals,
     units::Bytes,
 };
@@ -28,8 +28,17 @@ impl Report {
     #[must_use]
     pub fn new(measurement: &Measurement, host: &Host, top: usize) -> Self {
         let names = Names::new(measurement);
-        let totals = measurement.index.totals();
-        let survey = survey_files(&measurement.index);
+        let index = &measurement.index;
+        let totals = index.totals();
+        // Each passes over all pages or over the duplicate ones; none waits for another.
+        let (mut survey, filesystems) =
+            at_once(|| survey_files(index), || names.filesystem_entries());
+        let rows = std::mem::take(&mut survey.rows);
+        let repeated = survey.repeated;
+        let (files, mechanisms) = at_once(
+            || names.file_entries(rows, top),
+            || mechanisms_of(index, &mut survey),
+        );
         Self {
             schema: SCHEMA.to_owned(),
             tool: Tool {
@@ -40,14 +49,14 @@ impl Report {
             measurement: measurement_info(measurement),
             coverage: coverage(measurement, &totals),
             totals: total_bytes(&totals),
-            scopes: scopes_of(&measurement.index, survey.repeated)
+            scopes: scopes_of(index, repeated)
                 .into_iter()
                 .map(|row| Scope {
                     name: row.name.to_owned(),
                     duplicate_bytes: row.duplicate.0,
                 })
                 .collect(),
-            mechanisms: mechanisms(&measurement.index)
+            mechanisms: mechanisms
                 .into_iter()
                 .map(|row| Mechanism {
                     name: row.name.to_owned(),
@@ -56,14 +65,24 @@ impl Report {
                     confidence: row.confidence.name().to_owned(),
                 })
                 .collect(),
-            filesystems: names.filesystem_entries(),
+            filesystems,
             layers: Vec::new(),
             images: Vec::new(),
             containers: Vec::new(),
             memcgs: Vec::new(),
-            files: names.file_entries(survey.rows, top),
+            files,
         }
     }
+}
+
+/// Two answers, the second from a thread of its own.
+fn at_once<A, B: Send>(here: impl FnOnce() -> A, there: impl FnOnce() -> B + Send) -> (A, B) {
+    thread::scope(|scope| {
+        let there = scope.spawn(there);
+        let here = here();
+        let there = there.join().unwrap_or_else(|panic| resume_unwind(panic));
+        (here, there)
+    })
 }
 
 fn measurement_info(measurement: &Measurement) -> MeasurementInfo {
@@ -184,6 +203,12 @@ impl<'a> Names<'a> {
             .into_iter()
             .map(|row| (self.path(row.inode), row))
             .collect();
+        // Files without a duplicate page are nobody's partners.
+        let holders: Vec<InodeId> = rows
+            .iter()
+            .filter(|(_, row)| row.duplicate.0 > 0)
+            .map(|(_, row)| row.inode)
+            .collect();
         rows.sort_by(|(path, row), (other_path, other)| {
             (Reverse(row.duplicate), path, row.inode).cmp(&(
                 Reverse(other.duplicate),
@@ -195,7 +220,7 @@ impl<'a> Names<'a> {
             rows.truncate(top);
         }
         let listed: Vec<InodeId> = rows.iter().map(|(_, row)| row.inode).collect();
-        let mut partners = partners(index, &listed, PARTNERS);
+        let mut partners = partners_among(index, &listed, holders.into_iter(), PARTNERS);
         rows.into_iter()
             .map(|(path, row)| {
                 let partners = partners.remove(&row.inode).unwrap_or_default();

@@ -118,7 +118,7 @@ impl Painter {
                 ..Identity::default()
             },
             explained: self.explained.clone(),
-            notes: measurement.notes.clone(),
+            notes: measurement.notes.iter().cloned().chain(rows.note).collect(),
         }
     }
 
