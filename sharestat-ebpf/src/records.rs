@@ -221,6 +221,9 @@ pub mod path_state {
     pub const CUT: u8 = 2;
     /// The dentry is unhashed: the file was deleted but is still open or cached.
     pub const DELETED: u8 = 3;
+    /// In no directory at all: a file in memory (`memfd_create`, System V shared memory,
+    /// shared anonymous memory), whose dentry is its own parent and bears its name.
+    pub const DETACHED: u8 = 4;
 }
 
 /// Who an inode is (one slot of `IDENTITY_WORK`). In: `inode`, `ino`, `dev`,

@@ -77,6 +77,28 @@ fn copy_name(to: *mut [u8; 32], from: u64) {
     }
 }
 
+/// Names an inode whose dentry is its own parent: the root of a filesystem, called `/`
+/// (`d_make_root`), or a file in memory with a name of its own (`alloc_file_pseudo`).
+#[inline(always)]
+fn own_name(slot: &mut Identity, dentry: u64) -> u8 {
+    let Some(name) = access::read_pointer(dentry + layout!(dentry_name)) else {
+        return path_state::COMPLETE;
+    };
+    if access::read::<u8>(name) == Some(b'/') {
+        return path_state::COMPLETE;
+    }
+    // SAFETY: the first bytes of a field of a map value.
+    let length = unsafe {
+        let to = (&raw mut slot.path).cast::<c_void>();
+        bpf_probe_read_kernel_str(to, NAME_BYTES as u32, name as *const c_void)
+    };
+    if length <= 1 {
+        return path_state::COMPLETE;
+    }
+    slot.path_bytes = length as u32;
+    path_state::DETACHED
+}
+
 #[inline(always)]
 fn same(inode: &Inode, identity: &Identity) -> bool {
     inode.ino == identity.ino
@@ -138,7 +160,9 @@ pub(crate) extern "C" fn describe(number: u64) -> u64 {
         };
         repeat(PATH_COMPONENTS as u32, climb, &mut path);
         slot.path_bytes = path.used as u32;
-        slot.path_state = if !hashed && parent != dentry {
+        slot.path_state = if parent == dentry {
+            own_name(slot, dentry)
+        } else if !hashed {
             path_state::DELETED
         } else {
             path.state as u8

@@ -13,7 +13,7 @@ use sharestat_ebpf::counters::Counter;
 
 pub(super) use self::sightings::in_order;
 use super::{
-    counters::{Counters, new_histogram},
+    counters::Counters,
     error::Error,
     instrument::{EventRing, Instrument},
     movement::{Distributions, Flow},
@@ -21,6 +21,7 @@ use super::{
     queue::Queue,
 };
 use crate::{
+    identity::Resolver,
     model::{
         index::ContentIndex,
         inode::{InodeId, InodeKey},
@@ -37,6 +38,7 @@ pub(super) struct Collector {
     pub(super) flow: Flow,
     pub(super) queue: Queue,
     names: Names,
+    resolver: Resolver,
     started: Instant,
     /// Inodes seen since names were last asked for.
     unnamed: Vec<(InodeId, InodeKey)>,
@@ -59,6 +61,8 @@ impl Collector {
                     event: hook.event.to_owned(),
                     attached: hook.attached.describe(),
                     lost: 0,
+                    loss: hook.lost_without().to_owned(),
+                    optional: hook.is_optional(),
                 })
                 .collect(),
             events_lost: 0,
@@ -69,14 +73,11 @@ impl Collector {
         };
         Self {
             measurement,
-            distributions: Distributions {
-                age_at_hash_ms: new_histogram(),
-                duplicate_residency_ms: new_histogram(),
-                hash_ns: new_histogram(),
-            },
+            distributions: Distributions::empty(),
             flow: Flow::default(),
             queue: Queue::default(),
             names,
+            resolver: Resolver::host(),
             started: Instant::now(),
             unnamed: Vec::new(),
             results: Vec::new(),
@@ -124,17 +125,19 @@ impl Collector {
         let Self {
             measurement,
             names,
+            resolver,
             unnamed,
             ..
         } = self;
-        let files = &mut measurement.identity.files;
+        let identity = &mut measurement.identity;
         measurement.index.retire_empty(&mut |inode| {
-            files.remove(&inode);
+            identity.files.remove(&inode);
         });
         let index = &measurement.index;
         unnamed.retain(|(inode, key)| index.key(*inode) == Some(key));
         names.name(instrument, unnamed, &mut measurement.identity)?;
         unnamed.clear();
+        resolver.resolve(&mut measurement.identity);
         Ok(())
     }
 

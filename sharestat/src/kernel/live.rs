@@ -29,7 +29,10 @@ use super::{
     movement::{Distributions, Flow},
     names::Names,
 };
-use crate::{model::measurement::Measurement, seed::Seed};
+use crate::{
+    model::{journal::Journal, measurement::Measurement},
+    seed::Seed,
+};
 
 /// What to watch, and at what cost.
 #[derive(Clone, Debug)]
@@ -55,6 +58,8 @@ pub enum Request {
     Every(Duration),
     /// A view now.
     Now,
+    /// Walk all frames again, whatever was lost.
+    Census,
     /// End.
     Stop,
 }
@@ -141,6 +146,23 @@ impl Live {
         })
     }
 
+    /// What is known at the start: how it measures, and an empty index.
+    #[must_use]
+    pub const fn measurement(&self) -> &Measurement {
+        &self.collector.measurement
+    }
+
+    /// Names of the counters in every view.
+    pub fn counter_names(&self) -> impl Iterator<Item = &'static str> {
+        Counter::ALL.iter().map(|counter| counter.name())
+    }
+
+    /// Hands every change of the index to `journal`. To be called before
+    /// [`run`](Self::run), so that the journal has all of them.
+    pub fn keep_journal(&mut self, journal: Box<dyn Journal>) {
+        self.collector.measurement.index.keep_journal(journal);
+    }
+
     /// Watches until told to stop, by a request, by the watcher, or because nobody can
     /// send requests any more.
     ///
@@ -186,6 +208,7 @@ impl Live {
                         due = due.min(Instant::now() + every);
                     }
                     Some(Request::Now) => due = Instant::now(),
+                    Some(Request::Census) => watcher.begin_census()?,
                     Some(Request::Stop) | None => return Ok(()),
                 },
                 () = sleep_until(next_tick.min(due).into()) => {
@@ -318,6 +341,13 @@ impl Watcher {
                 .iter()
                 .map(|(_, misses)| misses)
                 .sum::<u64>())
+    }
+
+    /// Starts a census, from the first frame on when one runs already.
+    fn begin_census(&mut self) -> Result<(), Error> {
+        self.census.start(self.losses()?);
+        self.collector.begin_census();
+        Ok(())
     }
 
     /// Starts a census when something was lost, or when the last was long ago.

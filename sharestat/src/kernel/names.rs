@@ -17,7 +17,7 @@ use crate::{
     model::{
         inode::{Dev, InodeId, InodeKey},
         keyed::KeyedMap,
-        measurement::{FileIdentity, Filesystem, Identities},
+        measurement::{FileIdentity, Filesystem, Identities, Place},
     },
 };
 
@@ -33,7 +33,8 @@ impl From<&InodeKey> for Question {
 }
 
 /// Path from the root of the filesystem, from the names that the identity program found
-/// on the way up; `None` when there is no name.
+/// on the way up; without a leading slash for a file in memory, which is in no directory;
+/// `None` when there is no name.
 fn path_in_fs(identity: &Identity) -> Option<Vec<u8>> {
     if identity.path_state == path_state::NONE {
         return None;
@@ -41,6 +42,9 @@ fn path_in_fs(identity: &Identity) -> Option<Vec<u8>> {
     let used = (identity.path_bytes as usize).min(identity.path.len());
     let names = identity.path.get(..used)?.split(|byte| *byte == 0);
     let names: Vec<&[u8]> = names.filter(|name| !name.is_empty()).collect();
+    if identity.path_state == path_state::DETACHED {
+        return names.first().map(|name| name.to_vec());
+    }
     let cut = identity.path_state == path_state::CUT;
     let mut path = Vec::with_capacity(used + 4);
     if cut {
@@ -217,6 +221,7 @@ impl Names {
                     fs_type: answer.fs_type.clone(),
                     id: answer.fs_id.clone(),
                     mount_point: None,
+                    source: None,
                 };
             }
             identities.filesystems.push(filesystem);
@@ -252,8 +257,9 @@ impl Names {
                 self.mounts.display_path(key.dev, path).map_or_else(
                     || {
                         format!(
-                            "[{fs_type} {}]{}",
+                            "[{fs_type} {}]{}{}",
                             key.dev,
+                            if path.starts_with(b"/") { "" } else { " " },
                             printable(Path::new(&bytes_to_os(path)))
                         )
                     },
@@ -267,6 +273,15 @@ impl Names {
             deleted: answer.deleted,
             size: answer.size,
             links: answer.links,
+            place: Place {
+                path_in_fs: answer
+                    .path
+                    .as_deref()
+                    .filter(|_| answer.whole_path && answer.rdev.is_none())
+                    .map(Box::from),
+                device: answer.rdev,
+                ..Place::default()
+            },
         }
     }
 }
@@ -279,6 +294,8 @@ fn bytes_to_os(bytes: &[u8]) -> std::ffi::OsString {
 /// What the identity program said, without its 4 KiB of path buffer.
 struct Answer {
     path: Option<Vec<u8>>,
+    /// Nothing of the path was cut off.
+    whole_path: bool,
     deleted: bool,
     size: u64,
     links: u32,
@@ -299,6 +316,7 @@ impl From<&Identity> for Answer {
         let block = valid && identity.mode & FILE_TYPE == BLOCK_DEVICE;
         Self {
             path: path_in_fs(identity).filter(|_| valid),
+            whole_path: identity.path_state != path_state::CUT,
             deleted: valid && identity.path_state == path_state::DELETED,
             size: if valid { identity.size } else { 0 },
             links: if valid { identity.nlink } else { 0 },

@@ -208,7 +208,9 @@ mod tests {
         let mut pauses = Vec::new();
         for tries in 1..=12 {
             queue.retry(InodeId(1), PageIndex(0), SkipReason::NotUptodate, 0, tries);
-            let due = (0..100_000).step_by(100).find(|now| queue.pop(*now).is_some());
+            let due = (0..100_000)
+                .step_by(100)
+                .find(|now| queue.pop(*now).is_some());
             pauses.push(due.expect("it is tried again"));
         }
         assert_eq!(pauses[..4], [200, 400, 800, 1_600]);

@@ -2,10 +2,11 @@
 //! doubted; barriers say when events that crossed each other have all arrived.
 
 use super::{
+    entry::{AGED, CONFIRMED, Entry, FRESH},
     index::{ContentIndex, run},
     inode::InodeId,
+    journal::{Change, Pages, Runs},
     page::PageState,
-    entry::{AGED, CONFIRMED, Entry, FRESH},
     pages::Fate,
     units::PageIndex,
 };
@@ -34,21 +35,61 @@ impl ContentIndex {
             return;
         };
         let absent = Entry::new(now_ms, CONFIRMED);
-        self.pages
-            .fill(inode, run.first, run.last, absent, |page, entry, entered| {
+        let (mut found, kept) = (Runs::default(), self.journal.is_some());
+        let (mut doubted, mut any) = (false, false);
+        self.pages.fill(
+            inode,
+            run.first,
+            run.last,
+            absent,
+            |page, entry, entered| {
                 entry.set(CONFIRMED);
                 if entered {
                     self.ledger.enter(record, PageState::InFlight);
+                    if kept {
+                        found.push(inode, page);
+                    }
                 } else {
                     let from = entry.state();
-                    let asked = matches!(from, PageState::InFlight | PageState::Hashed(_));
-                    if asked && !doubtful {
-                        return;
+                    if matches!(from, PageState::InFlight | PageState::Hashed(_)) {
+                        if !doubtful {
+                            return;
+                        }
+                        doubted = true;
                     }
                     self.ledger.change(record, from, PageState::InFlight);
                 }
                 entry.set_state(PageState::InFlight);
+                any = true;
                 claimed(PageIndex(page));
+            },
+        );
+        for run in found.into_iter() {
+            self.note(|| Change::Found(run, now_ms));
+        }
+        let seen = Pages::new(inode, first, pages);
+        if doubted {
+            self.note(|| Change::Doubt(seen));
+        }
+        if any {
+            self.note(|| Change::Claim(seen));
+        }
+    }
+
+    /// A journal tells that a census found these pages: those that the index does not
+    /// have are entered.
+    pub(super) fn found(&mut self, inode: InodeId, first: PageIndex, pages: u64, now_ms: u32) {
+        let (Some(run), Some(record)) = (run(inode, first, pages), self.inodes.get_mut(inode))
+        else {
+            return;
+        };
+        let absent = Entry::new(now_ms, CONFIRMED);
+        self.pages
+            .fill(inode, run.first, run.last, absent, |_, entry, entered| {
+                if entered {
+                    self.ledger.enter(record, PageState::Pending);
+                }
+                entry.set(CONFIRMED);
             });
     }
 
@@ -58,9 +99,13 @@ impl ContentIndex {
         if !std::mem::take(&mut self.census_runs) {
             return;
         }
+        let (mut doubted, kept) = (Runs::default(), self.journal.is_some());
         self.pages.visit_all(|inode, page, entry| {
             if entry.has(CONFIRMED) {
                 return;
+            }
+            if kept {
+                doubted.push(inode, page);
             }
             if let Some(record) = self.inodes.get_mut(inode) {
                 self.ledger
@@ -69,11 +114,17 @@ impl ContentIndex {
             entry.set_state(PageState::Pending);
             doubtful(inode, PageIndex(page));
         });
+        for run in doubted.into_iter() {
+            self.note(|| Change::Doubt(run));
+        }
     }
 
     /// A barrier: every event recorded before the last barrier has arrived. A page is
     /// contested until two have passed.
     pub fn settle(&mut self) {
+        if self.contested.iter().any(|runs| !runs.is_empty()) {
+            self.note(|| Change::Settle);
+        }
         let [fresh, aged] = &mut self.contested;
         for run in aged.drain(..) {
             self.pages

@@ -3,8 +3,7 @@
 use super::{
     index::ContentIndex,
     inode::InodeId,
-    savings::mix,
-    units::{Bytes, ContentHash, PageIndex},
+    units::{Bytes, ContentHash},
     view::InodeView,
 };
 
@@ -17,6 +16,8 @@ pub struct FileRow {
     pub inode: InodeId,
     /// In the page cache.
     pub resident: Bytes,
+    /// Pages whose content is known.
+    pub hashed: Bytes,
     /// Pages whose content has any other copy.
     pub duplicate: Bytes,
     /// Pages whose content has no copy outside the file.
@@ -26,9 +27,6 @@ pub struct FileRow {
     pub saving_share: f64,
     /// Pages that are zero.
     pub zero: Bytes,
-    /// Copies beyond the first within the file, zero pages aside. Depends on nothing but
-    /// the file's own pages.
-    pub repeated: Bytes,
 }
 
 /// One content within one file.
@@ -48,9 +46,6 @@ pub struct FileSurvey {
     pub rows: Vec<FileRow>,
     /// Copies beyond the first within each file, zero pages aside.
     pub repeated: Bytes,
-    /// Contents at their page indices, as one key each, in no particular order: of the
-    /// eligible pages that have another copy anywhere, zero pages aside.
-    pub(super) places: Vec<u64>,
 }
 
 /// The rows of all files with resident pages, by inode id.
@@ -66,43 +61,24 @@ pub fn survey_files(index: &ContentIndex) -> FileSurvey {
     let mut survey = FileSurvey {
         rows: Vec::new(),
         repeated: Bytes(0),
-        places: Vec::new(),
     };
     for inode in index.inodes() {
-        let row = survey_file(index, &inode, &mut scratch, &mut |page, content| {
-            if inode.eligible {
-                survey.places.push(mix(content, page));
-            }
-        });
-        survey.repeated += row.repeated;
+        let (row, repeated) = survey_file(index, &inode, &mut scratch);
         survey.rows.push(row);
+        survey.repeated += Bytes::of_pages(repeated);
     }
     survey
 }
 
-/// The row of one file; `None` when none of its pages is resident.
-#[must_use]
-pub fn file_row(index: &ContentIndex, inode: InodeId) -> Option<FileRow> {
-    let view = index.view(inode).filter(|view| view.resident() > 0)?;
-    Some(survey_file(index, &view, &mut Vec::new(), &mut |_, _| {}))
-}
-
-/// The row of a file that has resident pages.
+/// The row of a file, and the pages that repeat another one of it.
 fn survey_file(
     index: &ContentIndex,
     inode: &InodeView<'_>,
     scratch: &mut Vec<(ContentHash, u32)>,
-    not_alone: &mut impl FnMut(PageIndex, ContentHash),
-) -> FileRow {
-    let zero_content = index.zero();
-    let mut see = |page, content| {
-        if content != zero_content {
-            not_alone(page, content);
-        }
-    };
+) -> (FileRow, u64) {
     let (mut duplicate, mut shared, mut zero, mut repeated) = (0, 0, 0, 0);
     let mut saving_pages = 0.0;
-    for run in duplicated_pages(index, inode, scratch, &mut see) {
+    for run in duplicated_contents(index, inode, scratch) {
         let here = u64::from(run.here);
         duplicate += here;
         if run.here < run.copies {
@@ -119,15 +95,16 @@ fn survey_file(
         let has_it = |(_, content)| content == index.zero();
         zero = u64::from(inode.contents().any(has_it));
     }
-    FileRow {
+    let row = FileRow {
         inode: inode.id,
         resident: Bytes::of_pages(inode.resident()),
+        hashed: Bytes::of_pages(inode.hashed()),
         duplicate: Bytes::of_pages(duplicate),
         exclusive: Bytes::of_pages(inode.hashed() - shared),
         saving_share: saving_pages * Bytes::of_pages(1).to_f64(),
         zero: Bytes::of_pages(zero),
-        repeated: Bytes::of_pages(repeated),
-    }
+    };
+    (row, repeated)
 }
 
 /// The contents of a file that have another copy anywhere, each once, by hash.
@@ -139,21 +116,10 @@ pub(super) fn duplicated_contents<'a>(
     inode: &InodeView<'_>,
     scratch: &'a mut Vec<(ContentHash, u32)>,
 ) -> impl Iterator<Item = ContentRun> + use<'a> {
-    duplicated_pages(index, inode, scratch, &mut |_, _| {})
-}
-
-/// [`duplicated_contents`], with a call for each of their pages.
-fn duplicated_pages<'a, F: FnMut(PageIndex, ContentHash)>(
-    index: &ContentIndex,
-    inode: &InodeView<'_>,
-    scratch: &'a mut Vec<(ContentHash, u32)>,
-    visit: &mut F,
-) -> impl Iterator<Item = ContentRun> + use<'a, F> {
     scratch.clear();
-    index.visit_contents(inode, |page, content, copies| {
+    index.visit_contents(inode, |_, content, copies| {
         if copies > 1 {
             scratch.push((content, copies));
-            visit(page, content);
         }
     });
     scratch.sort_unstable();
@@ -189,6 +155,7 @@ mod tests {
                 };
                 let view = index.view(row.inode).expect("it has a row");
                 prop_assert_eq!(row.resident, Bytes::of_pages(view.pages().count() as u64));
+                prop_assert_eq!(row.hashed, count(&|_| true));
                 prop_assert_eq!(row.duplicate, count(&|content| copies[&content] > 1));
                 prop_assert_eq!(row.exclusive, count(&|content| within[&(row.inode, content)] == copies[&content]));
                 prop_assert_eq!(row.zero, count(&|content| content == ZERO));

@@ -7,11 +7,12 @@
 use std::fmt;
 
 use super::{
+    entry::{AGED, CONFIRMED, Entry, FRESH},
     inode::{InodeId, InodeKey},
     inodes::InodeTable,
+    journal::{Change, Journal, Pages},
     ledger::Ledger,
     page::{PageState, SkipReason},
-    entry::{AGED, CONFIRMED, Entry, FRESH},
     pages::{Fate, PageMap},
     totals::{Activity, Totals},
     units::{ContentHash, PageIndex},
@@ -32,6 +33,7 @@ pub struct ContentIndex {
     pub(super) census_runs: bool,
     /// The latest time that any event told.
     pub(super) clock_ms: u32,
+    pub(super) journal: Option<Box<dyn Journal>>,
 }
 
 /// Consecutive pages of one inode, both ends included.
@@ -64,12 +66,16 @@ impl ContentIndex {
             contested: [Vec::new(), Vec::new()],
             census_runs: false,
             clock_ms: 0,
+            journal: None,
         }
     }
 
     /// The id of an inode, the same as long as it is known. `eligible` says whether its
     /// pages have a clean state (not tmpfs); the first call decides.
     pub fn intern(&mut self, key: InodeKey, eligible: bool) -> InodeId {
+        if self.journal.is_some() && self.inodes.find(&key).is_none() {
+            self.note(|| Change::Intern(key, eligible));
+        }
         self.inodes.intern(key, eligible)
     }
 
@@ -89,6 +95,7 @@ impl ContentIndex {
     /// have left in between: they want a new hash, and are contested because that
     /// removal may still be on its way.
     pub fn add(&mut self, inode: InodeId, first: PageIndex, pages: u64, now_ms: u32) {
+        self.note(|| Change::Add(Pages::new(inode, first, pages), now_ms));
         self.clock_ms = self.clock_ms.max(now_ms);
         let (Some(run), Some(record)) = (run(inode, first, pages), self.inodes.get_mut(inode))
         else {
@@ -124,6 +131,7 @@ impl ContentIndex {
         now_ms: u32,
         removed: &mut dyn FnMut(RemovedPage),
     ) {
+        self.note(|| Change::Remove(Pages::new(inode, first, pages), now_ms));
         self.clock_ms = self.clock_ms.max(now_ms);
         let (Some(run), Some(record)) = (run(inode, first, pages), self.inodes.get_mut(inode))
         else {
@@ -149,6 +157,7 @@ impl ContentIndex {
 
     /// The event that pages became dirty: what was known of them is out of date.
     pub fn dirty(&mut self, inode: InodeId, first: PageIndex, pages: u64) {
+        self.note(|| Change::Dirty(Pages::new(inode, first, pages)));
         let (Some(run), Some(record)) = (run(inode, first, pages), self.inodes.get_mut(inode))
         else {
             return;
@@ -170,17 +179,23 @@ impl ContentIndex {
         else {
             return;
         };
+        let mut changed = false;
         self.pages.visit(inode, run.first, run.last, |_, entry| {
+            changed |= entry.state() != PageState::Pending;
             self.ledger
                 .change(record, entry.state(), PageState::Pending);
             entry.set_state(PageState::Pending);
             Fate::Keep
         });
+        if changed {
+            self.note(|| Change::Doubt(Pages::new(inode, first, pages)));
+        }
     }
 
     /// Forgets an inode and all its pages, for example because it is gone. The same key
     /// gets another id afterwards.
     pub fn retire(&mut self, inode: InodeId) {
+        self.note(|| Change::Retire(inode));
         let Some(record) = self.inodes.get_mut(inode) else {
             return;
         };
@@ -194,6 +209,9 @@ impl ContentIndex {
     /// Forgets the inodes that have no resident page (any more), and calls back for each.
     pub fn retire_empty(&mut self, retired: &mut dyn FnMut(InodeId)) {
         let empty: Vec<InodeId> = self.inodes.empty().collect();
+        if !empty.is_empty() {
+            self.note(|| Change::RetireEmpty);
+        }
         for inode in empty {
             self.inodes.forget(inode);
             retired(inode);
@@ -275,12 +293,6 @@ impl ContentIndex {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.ledger.generation
-    }
-
-    /// The known inodes of which a page changed after that [`generation`](Self::generation),
-    /// in no particular order; some may have no resident page left.
-    pub fn changed_after(&self, generation: u64) -> impl Iterator<Item = InodeId> + '_ {
-        self.inodes.changed_after(generation)
     }
 
     /// Heap bytes in use, estimated from capacities.

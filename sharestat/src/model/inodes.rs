@@ -13,8 +13,6 @@ pub(super) struct InodeRecord {
     pub(super) eligible: bool,
     pub(super) resident: u64,
     pub(super) hashed: u64,
-    /// The generation of the index at the last change of one of its pages.
-    pub(super) changed: u64,
 }
 
 /// Gives out ids; an id is never given twice, so that one kept too long finds nothing
@@ -38,7 +36,6 @@ impl InodeTable {
             eligible,
             resident: 0,
             hashed: 0,
-            changed: 0,
         });
         id
     }
@@ -63,14 +60,6 @@ impl InodeTable {
             self.records.shrink_to(self.records.len() * 2);
             self.ids.shrink_to(self.ids.len() * 2);
         }
-    }
-
-    /// The known inodes of which a page changed after that generation of the index.
-    pub(super) fn changed_after(&self, generation: u64) -> impl Iterator<Item = InodeId> + '_ {
-        self.records
-            .iter()
-            .filter(move |(_, record)| record.changed > generation)
-            .map(|(id, _)| *id)
     }
 
     /// The known inodes without a resident page.

@@ -63,7 +63,7 @@ impl Ledger {
     }
 
     fn book(&mut self, inode: &mut InodeRecord, state: PageState) {
-        self.touch(inode);
+        self.generation += 1;
         if let Some(content) = state.content() {
             self.contents.insert(content);
             inode.hashed += 1;
@@ -76,7 +76,7 @@ impl Ledger {
     }
 
     fn unbook(&mut self, inode: &mut InodeRecord, state: PageState) -> u32 {
-        self.touch(inode);
+        self.generation += 1;
         if let Some(reason) = state.skip_reason() {
             self.skipped[reason as usize] -= 1;
         }
@@ -85,11 +85,6 @@ impl Ledger {
             self.eligible -= u64::from(inode.eligible);
             self.contents.remove(content)
         })
-    }
-
-    fn touch(&mut self, inode: &mut InodeRecord) {
-        self.generation += 1;
-        inode.changed = self.generation;
     }
 
     pub(super) fn totals(&self) -> Totals {

@@ -166,7 +166,9 @@ const LONGEST_STEP: usize = 16;
 /// the default growth would reserve four times what most small files need.
 fn grow<T>(values: &mut Vec<T>) {
     if values.len() == values.capacity() {
-        let step = (values.len() / 2).next_power_of_two().clamp(1, LONGEST_STEP);
+        let step = (values.len() / 2)
+            .next_power_of_two()
+            .clamp(1, LONGEST_STEP);
         values.reserve_exact(step);
     }
 }

@@ -1,9 +1,11 @@
 //! The sums of a content index, all in pages.
 
+use serde::{Deserialize, Serialize};
+
 /// What is resident, what of it is known, and how much of that is duplicate.
 ///
 /// Always: `resident = hashed + Σ skipped` and `hashed = distinct + duplicate`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Pages in the page cache.
     pub resident: u64,

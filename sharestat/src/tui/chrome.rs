@@ -68,8 +68,8 @@ pub(super) fn tabs(state: &State, canvas: &mut Canvas<'_>, area: Rect, hits: &mu
 /// How old, how complete: the line that keeps the numbers honest.
 pub(super) fn status(state: &State, now: Instant, room: usize) -> Line<'static> {
     let frame = state.frame();
-    let style = |role| state.theme.style(role);
     let age = span(now.saturating_duration_since(frame.taken));
+    let mut facts: Vec<(String, Role)> = Vec::new();
     if state.frozen.is_some() {
         let key = state
             .keys
@@ -77,13 +77,16 @@ pub(super) fn status(state: &State, now: Instant, room: usize) -> Line<'static> 
             .first()
             .map(ToString::to_string);
         let resume = key.map_or(String::new(), |key| format!(" ({key} resumes)"));
-        let text = format!(" FROZEN: data is {age} old{resume}");
-        let text = pad_right(&keep_start(&text, room, state.theme.glyphs.cut), room);
-        return Line::styled(text, style(Role::Banner));
+        facts.push((format!("FROZEN: data is {age} old{resume}"), Role::Banner));
     }
     let totals = &frame.totals;
-    let dot = format!(" {} ", state.theme.glyphs.dot);
-    let mut facts: Vec<(String, Role)> = Vec::new();
+    if !frame.is_measured() {
+        facts.push((
+            "starting: nothing is measured yet".to_owned(),
+            Role::Warning,
+        ));
+        return joined(state, facts, room);
+    }
     if let Census::Running { percent } = frame.census {
         facts.push((
             format!("census {percent} %, sums still grow"),
@@ -105,14 +108,25 @@ pub(super) fn status(state: &State, now: Instant, room: usize) -> Line<'static> 
         let lost = super::units::count(frame.events_lost);
         facts.push((format!("{lost} events lost"), Role::Bad));
     }
-    if state.is_stale(now) {
+    if state.frozen.is_none() && state.is_stale(now) {
         facts.push((format!("data is {age} old"), Role::Warning));
     }
     facts.push((
         format!("own CPU {:.1} %", frame.cost.cpu_percent),
         Role::Dim,
     ));
-    let mut spans = vec![Span::raw(" ")];
+    facts.push((format!("every {}", span(state.refresh)), Role::Dim));
+    joined(state, facts, room)
+}
+
+/// Facts as far as they fit; all of them on a banner when the picture is frozen.
+fn joined(state: &State, facts: Vec<(String, Role)>, room: usize) -> Line<'static> {
+    let dot = format!(" {} ", state.theme.glyphs.dot);
+    let style = |role| {
+        let frozen = state.frozen.is_some();
+        state.theme.style(if frozen { Role::Banner } else { role })
+    };
+    let mut spans = vec![Span::styled(" ", style(Role::Text))];
     let mut used = 1;
     for (position, (text, role)) in facts.into_iter().enumerate() {
         let before = if position == 0 { "" } else { &dot };
@@ -123,6 +137,10 @@ pub(super) fn status(state: &State, now: Instant, room: usize) -> Line<'static> 
         spans.push(Span::styled(before.to_owned(), style(Role::Dim)));
         spans.push(Span::styled(text, style(role)));
     }
+    spans.push(Span::styled(
+        pad_right("", room.saturating_sub(used)),
+        style(Role::Text),
+    ));
     Line::from(spans)
 }
 

@@ -26,6 +26,9 @@ pub struct Frame {
     /// The same moment on this machine's monotonic clock, from which ages are computed.
     #[serde(skip)]
     pub taken: Instant,
+    /// Since when the lists below hold: making them costs, so they may be older than the
+    /// sums. The moment of the frame when nothing changed since.
+    pub lists: ListsAsOf,
     /// Host name.
     pub host: String,
     /// `bpf` or `user`.
@@ -66,7 +69,13 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// A frame without any data, measured now.
+    /// Whether anything was measured: false for [`Frame::empty`].
+    #[must_use]
+    pub const fn is_measured(&self) -> bool {
+        self.sequence > 0
+    }
+
+    /// A frame without any data, shown until the first one comes.
     #[must_use]
     pub fn empty() -> Self {
         Self {
@@ -74,6 +83,7 @@ impl Frame {
             sequence: 0,
             taken_at: Timestamp::now(),
             taken: Instant::now(),
+            lists: ListsAsOf::default(),
             host: String::new(),
             engine: String::new(),
             census: Census::Running { percent: 0 },
@@ -94,6 +104,13 @@ impl Frame {
             notes: Vec::new(),
         }
     }
+}
+
+/// How far the lists of a frame lag behind its sums.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ListsAsOf {
+    /// Milliseconds between the making of the lists and the frame; 0 when they are current.
+    pub behind_ms: u64,
 }
 
 /// Progress of the first census.
@@ -157,9 +174,24 @@ pub struct Hook {
     pub attached: String,
     /// Events of it that were lost.
     pub lost: u64,
+    /// What is not measured without it; empty when it works.
+    pub loss: String,
+    /// Whether measuring goes on without it.
+    pub optional: bool,
 }
 
 impl Hook {
+    /// The doctor's word for it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match (self.works(), self.optional, self.lost) {
+            (true, _, 0) => "ok",
+            (true, ..) => "lossy",
+            (false, true, _) => "degraded",
+            (false, false, _) => "missing",
+        }
+    }
+
     /// Whether the kernel took the hook.
     #[must_use]
     pub fn works(&self) -> bool {
@@ -225,6 +257,8 @@ pub struct FileRow {
     pub layer: Option<Arc<str>>,
     /// Bytes in the page cache.
     pub resident: Bytes,
+    /// Bytes of these whose content is known. What follows is about these only.
+    pub hashed: Bytes,
     /// Bytes whose content has another copy.
     pub duplicate: Bytes,
     /// Bytes whose content has no copy outside this file.

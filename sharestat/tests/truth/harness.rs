@@ -103,6 +103,7 @@ pub(crate) fn kernel_version() -> (u32, u32) {
 pub(crate) fn run<Result: IntoOutcome>(engine: Engine, case: fn(Engine) -> Result) {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    tell_failures_at_once();
     let outcome = match engine.missing() {
         Some(skip) => return note_skip(&skip),
         None if !rustix::process::geteuid().is_root() => Err(Skip("needs root".to_owned())),
@@ -113,6 +114,20 @@ pub(crate) fn run<Result: IntoOutcome>(engine: Engine, case: fn(Engine) -> Resul
         Err(skip) if in_guest() => panic!("nothing may be missing in a guest: {}", skip.0),
         Err(skip) => note_skip(&skip),
     }
+}
+
+/// libtest tells why a case failed after the last one, which a guest that is killed never
+/// reaches: says it right away as well, past its capture.
+fn tell_failures_at_once() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let captured = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |failure| {
+            // A closed stderr must not turn a failure into an abort.
+            let _ = writeln!(std::io::stderr(), "{failure}");
+            captured(failure);
+        }));
+    });
 }
 
 /// Writes past the capture of libtest, which would hide the words of a passing case.

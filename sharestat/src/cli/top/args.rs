@@ -16,19 +16,7 @@ impl FromStr for Delay {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let unit = text.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
-        let number = text.strip_suffix(unit).unwrap_or(text);
-        let factor = match unit {
-            "" | "s" => 1.0,
-            "ms" => 0.001,
-            "m" | "min" => 60.0,
-            other => return Err(format!("'{other}' is no unit of time; use ms, s or m")),
-        };
-        let seconds = number
-            .parse::<f64>()
-            .map_err(|_| format!("'{text}' is no time; give seconds, as in '2' or '500ms'"))?;
-        let delay = Duration::try_from_secs_f64(seconds * factor)
-            .map_err(|_| format!("'{text}' is no time that can be waited"))?;
+        let delay = time(text)?;
         if delay < SHORTEST || delay > LONGEST {
             return Err(format!("'{text}' is out of range; 50ms to 60m"));
         }
@@ -36,7 +24,25 @@ impl FromStr for Delay {
     }
 }
 
-fn percent(text: &str) -> Result<f64, String> {
+/// A time with a unit, seconds when it has none.
+pub(in super::super) fn time(text: &str) -> Result<Duration, String> {
+    let unit = text.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
+    let number = text.strip_suffix(unit).unwrap_or(text);
+    let factor = match unit {
+        "" | "s" => 1.0,
+        "ms" => 0.001,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        other => return Err(format!("'{other}' is no unit of time; use ms, s, m or h")),
+    };
+    let seconds = number
+        .parse::<f64>()
+        .map_err(|_| format!("'{text}' is no time; give seconds, as in '2' or '500ms'"))?;
+    Duration::try_from_secs_f64(seconds * factor)
+        .map_err(|_| format!("'{text}' is no time that can be waited"))
+}
+
+pub(in super::super) fn percent(text: &str) -> Result<f64, String> {
     let number = text.trim_end_matches('%');
     match number.parse::<f64>() {
         Ok(percent) if (0.1..=100.0).contains(&percent) => Ok(percent),

@@ -18,7 +18,7 @@ use crate::{
         color::Color,
         exit::{Exit, Failure},
     },
-    kernel::{self, Go, Live, Request},
+    kernel::{self, Go, Live, Request, moment::Moment},
     model::inode::InodeId,
     report::Host,
     tui::{
@@ -121,7 +121,7 @@ fn collect(
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .take();
-            let frame = painter.paint(view, wanted);
+            let frame = painter.paint(&Moment::from(view), wanted);
             if frames.send(Arc::new(frame)).is_ok() {
                 Go::On
             } else {

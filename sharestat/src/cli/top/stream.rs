@@ -17,7 +17,7 @@ use crate::{
         args::Format,
         exit::{Exit, Failure},
     },
-    kernel::{self, Go, Live, LiveView, Request},
+    kernel::{self, Go, Live, LiveView, Request, moment::Moment},
     report::{self, Host, Report},
     tui::{
         batch::{BatchOptions, render},
@@ -129,7 +129,7 @@ impl<'a> Printer<'a> {
         let report = || Report::new(view.measurement, &self.host, self.arguments.top);
         match self.format {
             Format::Text => {
-                let frame = self.painter.paint(view, None);
+                let frame = self.painter.paint(&Moment::from(view), None);
                 let text = render(&frame, &self.options)
                     .map_err(|error| Failure::new(Exit::Usage, error))?;
                 if self.printed > 0 {

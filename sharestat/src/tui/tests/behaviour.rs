@@ -17,7 +17,7 @@ use super::{
     },
     *,
 };
-use crate::model::inode::InodeId;
+use crate::{model::inode::InodeId, query::Value};
 
 fn plain() -> State {
     state(fixture::troubled(), Theme::new(true, false))
@@ -268,6 +268,52 @@ fn tabs_of_layers_images_and_containers_appear_with_rows() {
     assert!(!state.tabs().contains(&View::Layers));
     state.receive(Arc::new(fixture::troubled()));
     assert_eq!(state.tabs(), View::ALL);
+}
+
+#[test]
+fn a_view_without_rows_says_why_and_is_not_opened() {
+    let mut state = state(fixture::frame(), Theme::new(true, false));
+    type_text(&mut state, "24");
+    assert_eq!(state.view, View::Files);
+    let (buffer, _) = paint(&mut state, 100, 30);
+    assert!(text(&buffer).contains("images are not known: overlay layers are not read yet"));
+    let help: String = views::help::lines(&state, 200)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert!(!help.contains("(images)") && help.contains("(files)"));
+}
+
+#[test]
+fn of_a_file_without_a_hashed_page_only_residency_is_known() {
+    let frame = fixture::frame();
+    let unknown = frame
+        .files
+        .iter()
+        .find(|file| file.hashed.0 == 0 && file.resident.0 > 0)
+        .expect("the fixture has one");
+    assert!(unknown.resident.0 > 0);
+    for column in [
+        Column::Duplicate,
+        Column::Exclusive,
+        Column::Saving,
+        Column::Zero,
+    ] {
+        assert_eq!(unknown.value(column), Value::Missing);
+    }
+    assert_eq!(unknown.bytes(Column::Hashed), Some(0));
+}
+
+#[test]
+fn before_the_first_frame_no_number_is_shown() {
+    let mut state = state(Frame::empty(), Theme::new(true, false));
+    for key in ["1", "2", "6", "8"] {
+        type_text(&mut state, key);
+        let (buffer, _) = paint(&mut state, 100, 30);
+        let shown = text(&buffer);
+        assert!(shown.contains("nothing is measured yet"), "{shown}");
+        assert!(!shown.contains("0 B"), "{shown}");
+    }
 }
 
 #[test]

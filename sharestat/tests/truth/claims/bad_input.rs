@@ -31,7 +31,7 @@ per_engine!(
 
 const NOBODY: u32 = 65534;
 
-fn small(scratch: &Scratch) -> (PathBuf, Vec<PlannedFile>) {
+pub(super) fn small(scratch: &Scratch) -> (PathBuf, Vec<PlannedFile>) {
     let plan = vec![
         PlannedFile::counting("one", 1, 30),
         PlannedFile::counting("two", 11, 30),
@@ -102,7 +102,7 @@ fn without_btf(engine: Engine) {
 }
 
 /// Lets the child see `cover` in the place of `path`, in a mount namespace of its own.
-fn hide(command: &mut Command, cover: &Path, path: &str) {
+pub(super) fn hide(command: &mut Command, cover: &Path, path: &str) {
     let c_string = |bytes: &[u8]| CString::new(bytes).or_fail("a path");
     let cover = c_string(cover.as_os_str().as_bytes());
     let path = c_string(path.as_bytes());

@@ -1,0 +1,70 @@
+//! Files that no directory lists are named as far as the kernel knows a name, and their
+//! pages are counted.
+
+use std::{fs::File, io::Write as _};
+
+use rustix::fs::{MemfdFlags, memfd_create};
+use serde_json::Value;
+
+use crate::{
+    binary,
+    corpus::{PAGE, PlannedFile},
+    filesystems::{Filesystem, Kind},
+    harness::{Engine, OrFail, Outcome, bpf_only},
+    report::Report,
+    scratch::Scratch,
+};
+
+bpf_only!(
+    a_file_in_memory_has_its_name,
+    a_deleted_open_file_has_its_name,
+);
+
+const PAGES: usize = 40;
+
+/// The only file whose path ends so.
+#[track_caller]
+fn only<'a>(report: &'a Report, end: &str) -> &'a Value {
+    let path = |file: &Value| file["path"].as_str().unwrap_or("").to_owned();
+    let files = report.list("files");
+    let mut found = files.iter().filter(|file| path(file).ends_with(end));
+    let first = found.next();
+    assert!(found.next().is_none(), "several files end in '{end}'");
+    first.unwrap_or_else(|| panic!("no file ends in '{end}': {report:?}"))
+}
+
+fn a_file_in_memory_has_its_name(engine: Engine) {
+    let descriptor = memfd_create("truth-of-names", MemfdFlags::CLOEXEC).or_fail("memfd_create");
+    let mut file = File::from(descriptor);
+    let content = vec![7; PAGES * PAGE];
+    file.write_all(&content).or_fail("writing");
+    // It lies below no directory, so the whole machine is looked at.
+    let words = [
+        "scan",
+        "--format",
+        "json",
+        "--top",
+        "0",
+        "--engine",
+        engine.name(),
+    ];
+    let report = binary::finish(binary::command(words)).report();
+    let found = only(&report, " memfd:truth-of-names");
+    assert_eq!(found["resident_bytes"], PAGES * PAGE);
+}
+
+fn a_deleted_open_file_has_its_name(engine: Engine) -> Outcome {
+    let scratch = Scratch::new();
+    let plan = PlannedFile::counting("gone", 1, PAGES as u64);
+    let filesystem =
+        Filesystem::with_files(Kind::Ext4, &scratch, "files", std::slice::from_ref(&plan))?;
+    let path = filesystem.root().join("gone");
+    let opened = File::open(&path).or_fail("opening");
+    plan.read(filesystem.root());
+    std::fs::remove_file(&path).or_fail("deleting");
+    let report = binary::scan(engine, filesystem.root());
+    let found = only(&report, "/files/gone");
+    assert_eq!(found["resident_bytes"], PAGES * PAGE);
+    drop(opened);
+    Ok(())
+}
