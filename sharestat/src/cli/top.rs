@@ -1,14 +1,15 @@
-//! `sharestat top`: watch live, on a screen, or as text and documents in a pipe.
+//! `sharestat top`: watch live, or a recording, on a screen, or as text and documents in a pipe.
 
 pub(super) mod args;
 mod picture;
+pub(super) mod replay;
 mod rows;
 mod screen;
 mod stream;
 
 use std::io::{self, IsTerminal as _};
 
-use args::TopArgs;
+use args::{ShowArgs, TopArgs};
 
 use super::{
     args::Common,
@@ -17,6 +18,7 @@ use super::{
 };
 use crate::{
     kernel::{Live, LiveOptions},
+    snapshot::recording::reader::Reader,
     tui::{
         columns::{Column, Table},
         list::List,
@@ -25,17 +27,21 @@ use crate::{
 
 pub(super) fn run(arguments: &TopArgs, common: &Common) -> Result<Exit, Failure> {
     log::start(arguments.instrument.bpf_log);
-    let files = files(arguments)?;
-    let on_screen = io::stdout().is_terminal() && !arguments.wants_stream();
-    let every = if arguments.once {
+    let show = &arguments.show;
+    let files = files(show)?;
+    if let Some(path) = &arguments.replay {
+        let reader = Reader::open(path).map_err(replay::failure)?;
+        return replay::run(reader, show, common, files);
+    }
+    let every = if show.once {
         stream::ONCE_EVERY
     } else {
-        arguments.delay.0
+        show.delay.0
     };
     let live = Live::start(LiveOptions {
         paths: arguments.paths.clone(),
         seed: scan::seed(arguments.seed)?,
-        cpu_budget: if arguments.once {
+        cpu_budget: if show.once {
             // One look, as exact as `scan`: there is nothing to be gentle for.
             1.0
         } else {
@@ -45,16 +51,25 @@ pub(super) fn run(arguments: &TopArgs, common: &Common) -> Result<Exit, Failure>
         ring_bytes: arguments.instrument.ring_bytes,
         log_level: arguments.instrument.log_level(),
     })?;
-    if on_screen {
-        screen::show(live, arguments, common, files)
+    if is_on_screen(show) {
+        screen::show(
+            move |frames, commands| screen::measure(live, frames, commands),
+            show,
+            common,
+            files,
+        )
     } else {
-        stream::print(live, arguments, &files)
+        stream::print(live, show, &files)
     }
+}
+
+fn is_on_screen(show: &ShowArgs) -> bool {
+    io::stdout().is_terminal() && !show.wants_stream()
 }
 
 /// The list of files as the arguments want it, told before anything is measured when they
 /// make no sense.
-fn files(arguments: &TopArgs) -> Result<List, Failure> {
+fn files(arguments: &ShowArgs) -> Result<List, Failure> {
     let mut files = List::new(Table::Files);
     if let Some(name) = &arguments.sort {
         let columns = Table::Files.columns();
@@ -91,7 +106,7 @@ mod tests {
         let Command::Top(arguments) = cli.command else {
             return Err("not 'top'".to_owned());
         };
-        files(&arguments).map_err(|failure| failure.to_string())
+        files(&arguments.show).map_err(|failure| failure.to_string())
     }
 
     #[test]

@@ -157,6 +157,12 @@ impl Player {
             .contradiction("it became shorter while it was played"))
     }
 
+    /// When the recorded moment before this one was.
+    #[must_use]
+    pub fn moment_before(&self) -> Option<Duration> {
+        self.moments.get(self.next.checked_sub(2)?).copied()
+    }
+
     /// When the next recorded moment is.
     #[must_use]
     pub fn next_moment(&self) -> Option<Duration> {
