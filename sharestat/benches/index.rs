@@ -9,8 +9,9 @@ use sharestat::model::{
     groups::group_rows,
     index::ContentIndex,
     inode::{InodeId, InodeKey},
+    measurement::Identities,
     page::Observation,
-    savings::{mechanisms, scopes},
+    savings::savings,
     units::{ContentHash, PageIndex},
 };
 
@@ -43,8 +44,8 @@ fn main() {
     timed("partners of 20 files", || {
         black_box(partners(&index, &top, 3))
     });
-    timed("scopes", || black_box(scopes(&index)));
-    timed("mechanisms", || black_box(mechanisms(&index)));
+    let nobody = Identities::default();
+    timed("savings", || black_box(savings(&index, &nobody)));
     timed("group rows", || {
         black_box(group_rows(&index, 10, |inode| Some(inode.0 % 10)))
     });

@@ -113,6 +113,7 @@ Examples:
   sharestat scan --path /var/lib/docker  only files below a directory
   sharestat scan --path a --path b       what two trees have in common
   sharestat scan --engine user           on a host that refuses BPF
+  sharestat scan --verify-files          savings by whole files, proven
   sharestat scan -o before.json --top 0  everything, as JSON, into a file
   sharestat scan --format ndjson | jq .  line by line, into another tool
   sharestat scan --seed 7 --strict       comparable between hosts, or exit 5";
@@ -124,8 +125,8 @@ Examples:
     after_long_help = format!("{SCAN_HELP}\n\n{EXIT_CODES}"),
     long_about = "Looks at every page in the page cache once, hashes its content, and reports how \
         many bytes are cached more than once, in which files, and what each way of sharing would \
-        save. Nothing is read from disk and nothing is dropped: the page cache is the same \
-        before and after.\n\n\
+        save. No file is read and nothing is dropped: the page cache is the same before and \
+        after, unless '--verify-files' asks for more.\n\n\
         Pages that are dirty, under writeback or still being read are counted but not hashed; \
         the coverage line says how many."
 )]
@@ -142,6 +143,12 @@ pub struct ScanArgs {
     /// have a path in this mount namespace, and without root only your own.
     #[arg(long, value_enum, default_value_t = EngineChoice::Bpf)]
     pub engine: EngineChoice,
+    /// Read files that seem equal as a whole, and compare them.
+    ///
+    /// Turns 'probable' savings of whole-file sharing into 'verified' ones, or takes them
+    /// back. Reads from storage; before Linux 6.14 what it reads stays cached.
+    #[arg(long)]
+    pub verify_files: bool,
     /// How the result is written.
     #[command(flatten)]
     pub output: OutputArgs,

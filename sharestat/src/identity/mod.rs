@@ -13,10 +13,13 @@ pub mod mounts;
 pub mod namespaces;
 pub mod overlay;
 mod reach;
+mod resolver;
 pub mod runtimes;
 pub mod scope;
+pub mod storage;
 #[cfg(test)]
 mod test_machine;
 pub mod warning;
 
 pub use layers::LayerIndex;
+pub use resolver::Resolver;

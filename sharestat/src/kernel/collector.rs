@@ -21,6 +21,7 @@ use super::{
     queue::{Queue, Run},
 };
 use crate::{
+    identity::Resolver,
     model::{
         index::ContentIndex,
         inode::{InodeId, InodeKey},
@@ -41,6 +42,7 @@ pub(super) struct Collector {
     pub(super) flow: Flow,
     pub(super) queue: Queue,
     names: Names,
+    resolver: Resolver,
     started: Instant,
     /// Inodes seen since names were last asked for.
     unnamed: Vec<(InodeId, InodeKey)>,
@@ -79,6 +81,7 @@ impl Collector {
             flow: Flow::default(),
             queue: Queue::default(),
             names,
+            resolver: Resolver::host(),
             started: Instant::now(),
             unnamed: Vec::new(),
             results: Vec::new(),
@@ -382,17 +385,19 @@ impl Collector {
         let Self {
             measurement,
             names,
+            resolver,
             unnamed,
             ..
         } = self;
-        let files = &mut measurement.identity.files;
+        let identity = &mut measurement.identity;
         measurement.index.retire_empty(&mut |inode| {
-            files.remove(&inode);
+            identity.files.remove(&inode);
         });
         let index = &measurement.index;
         unnamed.retain(|(inode, key)| index.key(*inode) == Some(key));
         names.name(instrument, unnamed, &mut measurement.identity)?;
         unnamed.clear();
+        resolver.resolve(&mut measurement.identity);
         Ok(())
     }
 

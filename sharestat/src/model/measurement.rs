@@ -6,8 +6,10 @@ use std::{collections::HashMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    extents::Extents,
     index::ContentIndex,
     inode::{Dev, InodeId},
+    layers::{LayerId, Layers},
 };
 
 /// Which engine measured.
@@ -56,6 +58,8 @@ pub struct Filesystem {
     pub id: String,
     /// Where it is mounted, when it is mounted where we can see it.
     pub mount_point: Option<String>,
+    /// The block device it is mounted from, where that is not `dev` itself (btrfs).
+    pub source: Option<Dev>,
 }
 
 /// Which file an inode is.
@@ -73,6 +77,34 @@ pub struct FileIdentity {
     pub size: u64,
     /// Its number of names.
     pub links: u32,
+    /// Where its pages live, and in which layer; recordings, which hold no layers, leave
+    /// it out.
+    #[serde(skip)]
+    pub place: Place,
+}
+
+/// Where the pages of a file live.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Path from the root of its filesystem; `None` when it has no name or not a whole one.
+    pub path_in_fs: Option<Box<[u8]>>,
+    /// The layer that holds it.
+    pub layer: Option<LayerId>,
+    /// Bytes of `path_in_fs` that are the layer's root.
+    pub root: usize,
+    /// Of a block device: its number.
+    pub device: Option<Dev>,
+    /// The [`Identities::revision`] that `layer` belongs to; 0 when it was not looked for.
+    pub revision: u64,
+}
+
+impl Place {
+    /// The path below the root of the layer.
+    #[must_use]
+    pub fn path_in_layer(&self) -> Option<&[u8]> {
+        self.layer?;
+        self.path_in_fs.as_deref()?.get(self.root..)
+    }
 }
 
 /// Who the inodes of an index are, as far as it was found out.
@@ -82,6 +114,25 @@ pub struct Identities {
     pub filesystems: Vec<Filesystem>,
     /// The files.
     pub files: HashMap<InodeId, FileIdentity>,
+    /// Layers, images and containers.
+    pub layers: Layers,
+    /// Which reading of `layers` this is: ids change their meaning when it does.
+    pub revision: u64,
+    /// What the files are known to be beyond their resident pages.
+    pub whole: HashMap<InodeId, Proof>,
+    /// Extents that files share with others, and where they were asked for.
+    pub extents: HashMap<InodeId, Extents>,
+    /// Sentences about what could not be found out.
+    pub warnings: Vec<String>,
+}
+
+/// What is known of a file as a whole: files with the same proof hold the same bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Proof {
+    /// A digest that the filesystem keeps (fs-verity, composefs, EROFS).
+    Digest(Box<str>),
+    /// Read and compared: the number of its class of equal files.
+    Compared(u32),
 }
 
 /// One measurement.

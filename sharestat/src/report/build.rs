@@ -5,17 +5,22 @@ use std::{cmp::Reverse, collections::HashMap};
 
 use super::{
     document::{
-        Coverage, FileEntry, FilesystemEntry, Hook, MeasurementInfo, Mechanism, PartnerEntry,
-        Report, SCHEMA, Scope, Skipped, Tool, TotalBytes,
+        AdviceEntry, CopyUpEntry, Coverage, FileEntry, FilesystemEntry, Hook, IdentityInfo,
+        MeasurementInfo, Mechanism, PartnerEntry, Reason, Report, SCHEMA, Scope, Skipped,
+        SureBytes, Tool, TotalBytes,
     },
     host::Host,
+    owners::Owners,
 };
 use crate::model::{
+    advice::{Advice, advice},
+    copy_ups::{CopyUp, copy_ups},
     files::{FileRow, Partner, partners, survey_files},
     groups::group_rows,
     inode::{Dev, InodeId, InodeKey},
+    kin::Kin,
     measurement::{Filesystem, Measurement},
-    savings::{mechanisms, scopes_of},
+    savings::{MechanismRow, savings_of},
     totals::Totals,
     units::Bytes,
 };
@@ -30,6 +35,11 @@ impl Report {
         let names = Names::new(measurement);
         let totals = measurement.index.totals();
         let survey = survey_files(&measurement.index);
+        let identities = &measurement.identity;
+        let kin = Kin::of(&measurement.index, identities);
+        let savings = savings_of(&measurement.index, identities, &kin, survey.repeated);
+        let copy_ups = copy_ups(&measurement.index, identities, &kin);
+        let owners = Owners::new(identities);
         Self {
             schema: SCHEMA.to_owned(),
             tool: Tool {
@@ -40,29 +50,77 @@ impl Report {
             measurement: measurement_info(measurement),
             coverage: coverage(measurement, &totals),
             totals: total_bytes(&totals),
-            scopes: scopes_of(&measurement.index, survey.repeated)
-                .into_iter()
+            scopes: savings
+                .scopes
+                .iter()
                 .map(|row| Scope {
                     name: row.name.to_owned(),
                     duplicate_bytes: row.duplicate.0,
                 })
                 .collect(),
-            mechanisms: mechanisms(&measurement.index)
-                .into_iter()
-                .map(|row| Mechanism {
-                    name: row.name.to_owned(),
-                    saving_bytes: row.saving.0,
-                    groups: row.groups,
-                    confidence: row.confidence.name().to_owned(),
-                })
-                .collect(),
+            mechanisms: savings.mechanisms.iter().map(mechanism).collect(),
+            copy_ups: names.copy_up_entries(&copy_ups, top),
+            layer_pairs: owners.layer_pair_entries(&savings.layer_pairs, top),
+            advice: advice_entries(advice(identities, &savings, &copy_ups)),
+            identity: identity_info(measurement),
             filesystems: names.filesystem_entries(),
-            layers: Vec::new(),
-            images: Vec::new(),
-            containers: Vec::new(),
+            layers: owners.layer_entries(&measurement.index),
+            images: owners.image_entries(&measurement.index),
+            containers: owners.container_entries(&measurement.index),
             memcgs: Vec::new(),
-            files: names.file_entries(survey.rows, top),
+            files: names.file_entries(survey.rows, top, &owners),
         }
+    }
+}
+
+fn mechanism(row: &MechanismRow) -> Mechanism {
+    Mechanism {
+        name: row.name.to_owned(),
+        saving_bytes: row.saving.0,
+        groups: row.groups,
+        confidence: row.confidence.name().to_owned(),
+        by_confidence: row
+            .by_confidence
+            .iter()
+            .map(|(confidence, bytes)| SureBytes {
+                confidence: confidence.name().to_owned(),
+                saving_bytes: bytes.0,
+            })
+            .collect(),
+        out_of_reach: row
+            .out_of_reach
+            .iter()
+            .map(|(reason, bytes)| Reason {
+                reason: (*reason).to_owned(),
+                bytes: bytes.0,
+            })
+            .collect(),
+    }
+}
+
+fn advice_entries(advice: Vec<Advice>) -> Vec<AdviceEntry> {
+    let entry = |line: Advice| AdviceEntry {
+        mechanism: line.mechanism.to_owned(),
+        action: line.action,
+        saving_bytes: line.saving.0,
+        cause: line.cause,
+    };
+    advice.into_iter().map(entry).collect()
+}
+
+/// Bytes whose layer cannot be found because their path is not known.
+fn identity_info(measurement: &Measurement) -> IdentityInfo {
+    let files = &measurement.identity.files;
+    let unresolved = measurement.index.inodes().filter(|inode| {
+        files
+            .get(&inode.id)
+            .is_none_or(|file| file.place.path_in_fs.is_none() && file.place.device.is_none())
+    });
+    IdentityInfo {
+        unresolved_bytes: unresolved
+            .map(|inode| Bytes::of_pages(inode.resident()).0)
+            .sum(),
+        warnings: measurement.identity.warnings.clone(),
     }
 }
 
@@ -178,7 +236,19 @@ impl<'a> Names<'a> {
         entries
     }
 
-    fn file_entries(&self, rows: Vec<FileRow>, top: usize) -> Vec<FileEntry> {
+    fn copy_up_entries(&self, copy_ups: &[CopyUp], top: usize) -> Vec<CopyUpEntry> {
+        let most = if top == 0 { usize::MAX } else { top };
+        let entry = |copy_up: &CopyUp| CopyUpEntry {
+            path: self.path(copy_up.copy),
+            source: self.path(copy_up.source),
+            equal_bytes: copy_up.equal.0,
+            differing_bytes: copy_up.differing.0,
+            metadata_only: copy_up.metadata_only,
+        };
+        copy_ups.iter().take(most).map(entry).collect()
+    }
+
+    fn file_entries(&self, rows: Vec<FileRow>, top: usize, owners: &Owners<'_>) -> Vec<FileEntry> {
         let index = &self.measurement.index;
         let mut rows: Vec<(String, FileRow)> = rows
             .into_iter()
@@ -199,12 +269,18 @@ impl<'a> Names<'a> {
         rows.into_iter()
             .map(|(path, row)| {
                 let partners = partners.remove(&row.inode).unwrap_or_default();
-                self.file_entry(path, &row, &partners)
+                self.file_entry(path, &row, &partners, owners)
             })
             .collect()
     }
 
-    fn file_entry(&self, path: String, row: &FileRow, partners: &[Partner]) -> FileEntry {
+    fn file_entry(
+        &self,
+        path: String,
+        row: &FileRow,
+        partners: &[Partner],
+        owners: &Owners<'_>,
+    ) -> FileEntry {
         let key = self.key(row.inode);
         let filesystem = self.of_inode.get(&row.inode);
         FileEntry {
@@ -218,6 +294,9 @@ impl<'a> Names<'a> {
             duplicate_bytes: row.duplicate.0,
             exclusive_bytes: row.exclusive.0,
             saving_share_bytes: row.saving_share,
+            layer: owners.layer_of(row.inode),
+            images: owners.images_of(row.inode),
+            containers: owners.containers_of(row.inode),
             partners: partners
                 .iter()
                 .map(|partner| PartnerEntry {
@@ -254,6 +333,7 @@ fn unknown_filesystem(dev: Dev) -> Filesystem {
         fs_type: "unknown".to_owned(),
         id: dev.to_string(),
         mount_point: None,
+        source: None,
     }
 }
 

@@ -7,6 +7,7 @@ pub mod document;
 pub mod host;
 pub mod json;
 pub mod ndjson;
+pub mod owners;
 pub mod text;
 
 pub use document::Report;

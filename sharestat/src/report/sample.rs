@@ -6,7 +6,7 @@ use super::{Host, Report};
 use crate::model::{
     index::ContentIndex,
     inode::{Dev, InodeKey},
-    measurement::{Engine, FileIdentity, Filesystem, HookStatus, Identities, Measurement},
+    measurement::{Engine, FileIdentity, Filesystem, HookStatus, Identities, Measurement, Place},
     page::{Observation, SkipReason},
     units::{ContentHash, PageIndex},
 };
@@ -52,6 +52,10 @@ pub(crate) fn measurement() -> Measurement {
         deleted: !named,
         size: 16384,
         links: u32::from(named),
+        place: Place {
+            path_in_fs: named.then(|| path.as_bytes().into()),
+            ..Place::default()
+        },
     };
     Measurement {
         engine: Engine::Bpf,
@@ -75,12 +79,14 @@ pub(crate) fn measurement() -> Measurement {
                     fs_type: "ext4".to_owned(),
                     id: "/dev/sda1".to_owned(),
                     mount_point: Some("/".to_owned()),
+                    source: None,
                 },
                 Filesystem {
                     dev: Dev::new(0, 24),
                     fs_type: "tmpfs".to_owned(),
                     id: "tmpfs".to_owned(),
                     mount_point: Some("/run/shm".to_owned()),
+                    source: None,
                 },
             ],
             files: HashMap::from([
@@ -88,6 +94,7 @@ pub(crate) fn measurement() -> Measurement {
                 (two, file(0, "/srv/b/libpython3.so", true)),
                 (shm, file(1, "tmpfs:13", false)),
             ]),
+            ..Identities::default()
         },
         notes: vec!["tmpfs is as of the census".to_owned()],
     }

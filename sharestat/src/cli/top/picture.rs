@@ -13,7 +13,7 @@ use crate::{
     model::{files::partners, inode::InodeId, units::Bytes},
     tui::frame::{
         self, Census, CopyRow, Cost, Counter, Explanation, FileRow, Frame, Histogram, Hook,
-        Identity, ListsAsOf, Rates, Sample,
+        ListsAsOf, Rates, Sample,
     },
 };
 
@@ -136,12 +136,7 @@ impl Painter {
             mechanisms: rows.mechanisms,
             files: rows.files,
             filesystems: rows.filesystems,
-            identity: Identity {
-                missing: Some(
-                    "this version does not look for layers, images and containers".to_owned(),
-                ),
-                ..Identity::default()
-            },
+            identity: rows.identity,
             explained: self.explained.clone(),
             notes: measurement.notes.clone(),
             playback: None,

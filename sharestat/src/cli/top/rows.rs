@@ -7,16 +7,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::owners;
 use crate::{
     model::{
         files::survey_files,
         groups::group_rows,
         inode::InodeId,
+        kin::Kin,
         measurement::{FileIdentity, Measurement},
-        savings::{mechanisms, scopes_of},
+        savings::savings_of,
         units::Bytes,
     },
-    tui::frame::{FileRow, GroupRow, Mechanism, Scope},
+    tui::frame::{FileRow, GroupRow, Identity, Mechanism, Scope},
 };
 
 /// Part of one CPU that making the lists may take.
@@ -29,6 +31,7 @@ pub(super) struct Rows {
     pub(super) filesystems: Arc<[GroupRow]>,
     pub(super) scopes: Vec<Scope>,
     pub(super) mechanisms: Vec<Mechanism>,
+    pub(super) identity: Identity,
 }
 
 /// The last lists, and when they may be made again.
@@ -36,7 +39,7 @@ pub(super) struct Rows {
 pub(super) struct RowCache {
     rows: Option<Rows>,
     generation: u64,
-    named: usize,
+    named: (usize, u64),
     not_before: Option<Instant>,
 }
 
@@ -49,7 +52,10 @@ impl RowCache {
     /// The lists, as of now or of a moment ago.
     pub(super) fn rows(&mut self, measurement: &Measurement) -> Rows {
         let generation = measurement.index.generation();
-        let named = measurement.identity.files.len();
+        let named = (
+            measurement.identity.files.len(),
+            measurement.identity.revision,
+        );
         let same = generation == self.generation && named == self.named;
         let early = self
             .not_before
@@ -70,7 +76,7 @@ impl RowCache {
 }
 
 /// Bytes of a share, which is a sum of fractions of pages.
-fn whole(share: f64) -> Bytes {
+pub(super) fn whole(share: f64) -> Bytes {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -116,7 +122,7 @@ fn make(measurement: &Measurement) -> Rows {
                 path: shown(file, row.inode).into(),
                 fs: named(&types),
                 filesystem: named(&ids),
-                layer: None,
+                layer: file.and_then(|file| file.place.layer).map(owners::layer_id),
                 resident: row.resident,
                 hashed: row.hashed,
                 duplicate: row.duplicate,
@@ -151,15 +157,19 @@ fn make(measurement: &Measurement) -> Rows {
             charged: None,
         })
         .collect();
-    let scopes = scopes_of(index, survey.repeated)
-        .into_iter()
+    let kin = Kin::of(index, identity);
+    let savings = savings_of(index, identity, &kin, survey.repeated);
+    let scopes = savings
+        .scopes
+        .iter()
         .map(|scope| Scope {
             name: scope.name.to_owned(),
             duplicate: scope.duplicate,
         })
         .collect();
-    let mechanisms = mechanisms(index)
-        .into_iter()
+    let mechanisms = savings
+        .mechanisms
+        .iter()
         .map(|mechanism| Mechanism {
             name: mechanism.name.to_owned(),
             saving: mechanism.saving,
@@ -172,6 +182,7 @@ fn make(measurement: &Measurement) -> Rows {
         filesystems,
         scopes,
         mechanisms,
+        identity: owners::identity(measurement, &survey.rows),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     },
     model::{
         inode::{Dev, InodeKey},
-        measurement::{FileIdentity, Filesystem, Measurement},
+        measurement::{FileIdentity, Filesystem, Measurement, Place},
         page::{Observation, SkipReason},
         samples,
         units::{Bytes, ContentHash, PageIndex},
@@ -113,6 +113,7 @@ fn traffic(measurement: &mut Measurement, round: u64) {
             fs_type: "ext4".to_owned(),
             id: "disk".to_owned(),
             mount_point: Some("/".to_owned()),
+            source: None,
         });
     }
     measurement.identity.files.insert(
@@ -124,6 +125,7 @@ fn traffic(measurement: &mut Measurement, round: u64) {
             deleted: false,
             size: 1 << 15,
             links: 1,
+            place: Place::default(),
         },
     );
 }

@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod coverage;
+mod erofs_sharing;
+mod image_files;
 mod interruption;
 mod leaves_nothing_behind;
 mod live;
@@ -11,5 +13,7 @@ mod overlay;
 mod refusals;
 mod scan_changes_nothing;
 mod scan_equals_plan;
+mod scopes;
 mod subvolumes;
+mod whole_files;
 mod whole_host;
