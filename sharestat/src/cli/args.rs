@@ -9,7 +9,12 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{color::Color, exit::EXIT_CODES, record::args::RecordArgs, top::args::TopArgs};
+use super::{
+    color::Color,
+    exit::EXIT_CODES,
+    record::args::RecordArgs,
+    top::args::{ShowArgs, TopArgs},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,6 +77,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// Watch live, on a screen or in a pipe.
     Top(TopArgs),
+    /// Play a small recording that is in this program: no root, no BPF.
+    Demo(DemoArgs),
     /// Record everything that happens to the page cache, to be played later.
     Record(RecordArgs),
     /// Say what works here, what does not, and what helps.
@@ -313,6 +320,22 @@ pub struct SitesArgs {
     /// Seed of the choice.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Examples:
+  sharestat demo                         the screen; press ? for its keys
+  sharestat demo --once                  what the recording ends with, as text",
+    long_about = "Plays a recording of two minutes in which containers with duplicate layers start, \
+        read their files and end. It was made by 'cargo xtask demo-recording'."
+)]
+pub struct DemoArgs {
+    /// How it is shown.
+    #[command(flatten)]
+    pub show: ShowArgs,
 }
 
 /// Arguments of `completions`.

@@ -13,7 +13,7 @@ use std::io::{self, IsTerminal as _};
 use args::{ShowArgs, TopArgs};
 
 use super::{
-    args::Common,
+    args::{Common, DemoArgs},
     exit::{Exit, Failure},
     log, scan,
 };
@@ -64,6 +64,16 @@ pub(super) fn run(arguments: &TopArgs, common: &Common) -> Result<Exit, Failure>
     }
 }
 
+/// The recording that `demo` plays.
+const DEMO: &[u8] = include_bytes!("../../demo/demo.ssr");
+
+/// `sharestat demo`.
+pub(super) fn demo(arguments: &DemoArgs, common: &Common) -> Result<Exit, Failure> {
+    let files = files(&arguments.show)?;
+    let reader = Reader::of_bytes("demo", DEMO).map_err(replay::failure)?;
+    replay::run(reader, &arguments.show, common, files)
+}
+
 fn is_on_screen(show: &ShowArgs) -> bool {
     io::stdout().is_terminal() && !show.wants_stream()
 }
@@ -99,7 +109,10 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::cli::args::{Cli, Command};
+    use crate::{
+        cli::args::{Cli, Command},
+        snapshot::recording::{Player, reader::Ending},
+    };
 
     fn files_of(arguments: &[&str]) -> Result<List, String> {
         let line = ["sharestat", "top"].iter().chain(arguments);
@@ -108,6 +121,26 @@ mod tests {
             return Err("not 'top'".to_owned());
         };
         files(&arguments.show).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn the_demo_plays_to_its_end_and_has_something_to_show() {
+        let reader = Reader::of_bytes("demo", DEMO).expect("a recording");
+        let mut player = Player::new(reader).expect("it plays");
+        assert!(matches!(player.outline().ending, Ending::Whole(_)));
+        assert!(DEMO.len() < 100_000, "{} bytes", DEMO.len());
+        player.go_to(player.outline().length).expect("the end");
+        assert_eq!(player.deviations(), 0);
+        let moment = player.moment();
+        let totals = moment.measurement.index.totals();
+        assert!(totals.duplicate > 100, "{totals:?}");
+        assert_eq!(totals.hashed, totals.resident);
+        let identity = &moment.measurement.identity;
+        assert!(identity.layers.layers.len() > 3, "{:?}", identity.layers);
+        for file in identity.files.values() {
+            assert!(file.place.layer.is_some(), "{file:?}");
+            assert!(file.path.starts_with("/srv/demo"), "{}", file.path);
+        }
     }
 
     #[test]

@@ -29,6 +29,8 @@ use crate::{
 /// Speeds that `+` and `-` step through, recorded seconds per second.
 const SLOWEST: f64 = 0.125;
 const FASTEST: f64 = 1024.0;
+/// With fewer files than this the lists are made for every picture.
+const FEW_FILES: usize = 5_000;
 /// Longest time between two pictures of a recording that runs.
 const LONGEST_STEP: Duration = Duration::from_millis(500);
 
@@ -86,6 +88,13 @@ fn print(
         player.go_to(at).map_err(failure)?;
         let go = printer.take(&player.moment());
         if go == Go::Stop || at >= length {
+            if player.deviations() > 0 && !common.quiet {
+                eprintln!(
+                    "sharestat: {} recorded sums are not those of the replay: the recording or \
+                     this version is wrong",
+                    player.deviations()
+                );
+            }
             return printer.end(false);
         }
         at = (at + show.delay.0).min(length);
@@ -102,6 +111,8 @@ struct Theatre {
     paused: bool,
     every: Duration,
     explain: Option<InodeId>,
+    /// Asked for last: explained again after a jump.
+    explained: Option<InodeId>,
 }
 
 impl Theatre {
@@ -114,6 +125,7 @@ impl Theatre {
             paused: false,
             every,
             explain: None,
+            explained: None,
         }
     }
 
@@ -166,7 +178,9 @@ impl Theatre {
         match command {
             Command::Refresh(every) => self.every = every,
             Command::RefreshNow | Command::Quit => {}
-            Command::Explain(inode) => self.explain = Some(inode),
+            Command::Explain(inode) => {
+                (self.explain, self.explained) = (Some(inode), Some(inode));
+            }
             Command::Play(Play::Pause) => {
                 if self.paused && self.at == self.player.outline().length {
                     self.jump(self.player.outline().begin)?;
@@ -203,6 +217,7 @@ impl Theatre {
     fn jump(&mut self, to: Duration) -> Result<(), Failure> {
         self.at = to.min(self.player.outline().length);
         self.painter.forget();
+        self.explain = self.explained;
         let before = self.at.saturating_sub(Duration::from_secs(1));
         self.player.go_to(before).map_err(failure)?;
         self.painter.paint(&self.player.moment(), None);
@@ -223,8 +238,9 @@ impl Theatre {
                 Ending::Cut(how) => Some(how.clone()),
             },
         };
-        if self.paused {
-            // Nothing else needs the time.
+        // Nothing else needs the time, or it takes little.
+        let files = self.player.moment().measurement.identity.files.len();
+        if self.paused || files < FEW_FILES {
             self.painter.forget_lists();
         }
         let explain = self.explain.take();

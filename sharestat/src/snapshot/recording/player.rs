@@ -215,6 +215,11 @@ impl Player {
                 applied.map_err(|error| self.reader.contradiction(&error.to_string()))?;
             }
             Record::Filesystems(filesystems) => identity.filesystems = filesystems,
+            Record::Owners(owners) => {
+                identity.layers = owners.layers;
+                identity.revision = owners.revision;
+                identity.warnings = owners.warnings;
+            }
             Record::Named(inode, file) => {
                 identity.files.insert(inode, file);
             }
