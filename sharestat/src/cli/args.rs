@@ -10,8 +10,11 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::{
-    color::Color, derefs::args::DerefsArgs, exit::EXIT_CODES, record::args::RecordArgs,
-    top::args::TopArgs,
+    color::Color,
+    derefs::args::DerefsArgs,
+    exit::EXIT_CODES,
+    record::args::RecordArgs,
+    top::args::{ShowArgs, TopArgs},
 };
 
 const EXAMPLES: &str = "\
@@ -75,6 +78,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// Watch live, on a screen or in a pipe.
     Top(TopArgs),
+    /// Play a small recording that is in this program: no root, no BPF.
+    Demo(DemoArgs),
     /// Record everything that happens to the page cache, to be played later.
     Record(RecordArgs),
     /// Say what works here, what does not, and what helps.
@@ -270,6 +275,22 @@ pub struct DoctorArgs {
     /// Write to this file, whole or not at all.
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub output: Option<PathBuf>,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Examples:
+  sharestat demo                         the screen; press ? for its keys
+  sharestat demo --once                  what the recording ends with, as text",
+    long_about = "Plays a recording of two minutes in which containers with duplicate layers start, \
+        read their files and end. It was made by 'cargo xtask demo-recording'."
+)]
+pub struct DemoArgs {
+    /// How it is shown.
+    #[command(flatten)]
+    pub show: ShowArgs,
 }
 
 /// Arguments of `completions`.
