@@ -66,6 +66,12 @@ impl Folio {
         }
     }
 
+    /// The word as it is, tag bits and all.
+    #[inline(always)]
+    pub(crate) fn raw_mapping(&self) -> u64 {
+        self.word(layout!(folio_mapping))
+    }
+
     #[inline(always)]
     pub(crate) fn index(&self) -> u64 {
         self.word(layout!(folio_index))

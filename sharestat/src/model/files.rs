@@ -70,6 +70,13 @@ pub fn survey_files(index: &ContentIndex) -> FileSurvey {
     survey
 }
 
+/// The row of one file, when it is known.
+#[must_use]
+pub fn file_row(index: &ContentIndex, inode: InodeId) -> Option<FileRow> {
+    let view = index.view(inode)?;
+    Some(survey_file(index, &view, &mut Vec::new()).0)
+}
+
 /// The row of a file, and the pages that repeat another one of it.
 fn survey_file(
     index: &ContentIndex,

@@ -10,7 +10,7 @@ use super::{
         SureBytes, Tool, TotalBytes,
     },
     host::Host,
-    owners::Owners,
+    owners::{Filter, Owners},
 };
 use crate::model::{
     advice::{Advice, advice},
@@ -32,11 +32,18 @@ impl Report {
     /// Sums up a measurement; `top` limits the list of files, 0 lists all.
     #[must_use]
     pub fn new(measurement: &Measurement, host: &Host, top: usize) -> Self {
+        Self::filtered(measurement, host, top, &Filter::default())
+    }
+
+    /// The same, with only those files, layers, images and containers in its lists that
+    /// pass a filter. All sums stay those of the whole measurement.
+    #[must_use]
+    pub fn filtered(measurement: &Measurement, host: &Host, top: usize, filter: &Filter) -> Self {
         let names = Names::new(measurement);
         let index = &measurement.index;
         let totals = index.totals();
         let identities = &measurement.identity;
-        let owners = Owners::new(identities);
+        let owners = Owners::new(identities, filter);
         let kin = Kin::of(index, identities);
         // All of these pass over many pages, and few need another's answer.
         let (survey, (filesystems, copy_ups)) = at_once(
@@ -49,8 +56,8 @@ impl Report {
             },
         );
         let (files, savings) = at_once(
-            || names.file_entries(survey.rows, top, &owners),
-            || savings_of(index, identities, &kin, survey.repeated),
+            || names.file_entries(survey.rows.clone(), top, &owners),
+            || savings_of(index, identities, &kin, &survey),
         );
         let (layers, (images, containers)) = at_once(
             || owners.layer_entries(index),
@@ -278,6 +285,7 @@ impl<'a> Names<'a> {
         let index = &self.measurement.index;
         let mut rows: Vec<(String, FileRow)> = rows
             .into_iter()
+            .filter(|row| owners.shows_file(row.inode))
             .map(|row| (self.path(row.inode), row))
             .collect();
         // Files without a duplicate page are nobody's partners.

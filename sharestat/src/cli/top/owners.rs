@@ -11,7 +11,7 @@ use crate::{
         measurement::Measurement,
         units::Bytes,
     },
-    report::owners::Owners,
+    report::owners::{Filter, Owners},
     tui::frame::{GroupRow, Identity},
 };
 
@@ -32,7 +32,7 @@ pub(super) fn identity(measurement: &Measurement, files: &[FileRow]) -> Identity
             ..Identity::default()
         };
     }
-    let owners = Owners::new(identities);
+    let owners = Owners::new(identities, &Filter::default());
     let mut zeros: HashMap<LayerId, Bytes> = HashMap::new();
     for row in files {
         let file = identities.files.get(&row.inode);

@@ -189,7 +189,7 @@ fn make(measurement: &Measurement) -> Rows {
         })
         .collect();
     let kin = Kin::of(index, identity);
-    let savings = savings_of(index, identity, &kin, survey.repeated);
+    let savings = savings_of(index, identity, &kin, &survey);
     let scopes = savings
         .scopes
         .iter()
