@@ -62,7 +62,7 @@ fn main() {
         index.begin_census();
         for inode in 0..FILES {
             let inode = InodeId(u32::try_from(inode).unwrap_or(0));
-            index.mark_seen(inode, PageIndex(0), PAGES_PER_FILE, 0);
+            index.see(inode, PageIndex(0), PAGES_PER_FILE, false, 0, &mut |_| {});
         }
         index.end_census(&mut |_, _| {});
     });

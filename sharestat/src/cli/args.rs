@@ -9,7 +9,13 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{color::Color, exit::EXIT_CODES, record::args::RecordArgs, top::args::TopArgs};
+use super::{
+    color::Color,
+    derefs::args::DerefsArgs,
+    exit::EXIT_CODES,
+    record::args::RecordArgs,
+    top::args::{ShowArgs, TopArgs},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,6 +78,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// Watch live, on a screen or in a pipe.
     Top(TopArgs),
+    /// Play a small recording that is in this program: no root, no BPF.
+    Demo(DemoArgs),
     /// Record everything that happens to the page cache, to be played later.
     Record(RecordArgs),
     /// Say what works here, what does not, and what helps.
@@ -269,61 +277,20 @@ pub struct DoctorArgs {
     pub output: Option<PathBuf>,
 }
 
-/// Arguments of `derefs`.
-#[derive(Debug, Args)]
-pub struct DerefsArgs {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: DerefsCommand,
-}
-
-/// The parts of `derefs`.
-#[derive(Debug, Subcommand)]
-pub enum DerefsCommand {
-    /// List the sites in a kernel image, without running it.
-    Sites(SitesArgs),
-}
-
-/// How the list of sites is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum SitesFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One document, schema 'sharestat.derefs-sites/v1'.
-    Json,
-}
-
-/// Arguments of `derefs sites`.
+/// Arguments of `demo`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "\
 Examples:
-  sharestat derefs sites /boot/vmlinuz-6.12.0-amd64
-  sharestat derefs sites --format json -o sites.json vmlinux
-  sharestat derefs sites --sample 60 vmlinux",
-    long_about = "Disassembles a kernel image (vmlinux or vmlinuz, x86-64, with BTF) and lists the \
-        instructions that read, write, compare or test 'mapping' of a folio or page, found by \
-        following typed pointers through registers and stack. Needs no privilege and no running \
-        kernel. The list says what the analysis cannot see: modules, indirect calls, untyped \
-        lists."
+  sharestat demo                         the screen; press ? for its keys
+  sharestat demo --once                  what the recording ends with, as text",
+    long_about = "Plays a recording of two minutes in which containers with duplicate layers start, \
+        read their files and end. It was made by 'cargo xtask demo-recording'."
 )]
-pub struct SitesArgs {
-    /// The kernel image.
-    #[arg(value_name = "IMAGE", value_hint = clap::ValueHint::FilePath)]
-    pub image: PathBuf,
-    /// How the list is written.
-    #[arg(long, value_enum, default_value_t)]
-    pub format: SitesFormat,
-    /// Write to this file, whole or not at all.
-    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    pub output: Option<PathBuf>,
-    /// Print so many sites, chosen at random, with the instructions around them.
-    #[arg(long, value_name = "N")]
-    pub sample: Option<usize>,
-    /// Seed of the choice.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    pub seed: u64,
+pub struct DemoArgs {
+    /// How it is shown.
+    #[command(flatten)]
+    pub show: ShowArgs,
 }
 
 /// Arguments of `completions`.

@@ -7,7 +7,7 @@ use super::{
     view::InodeView,
 };
 
-pub use super::partners::{Partner, partners};
+pub use super::partners::{Partner, partners, partners_among};
 
 /// What one file holds.
 #[derive(Clone, Debug, PartialEq)]

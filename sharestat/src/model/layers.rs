@@ -4,22 +4,24 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::inode::Dev;
 
 /// Position of a layer in one [`Layers`]. Not stable between two readings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LayerId(pub u32);
 
 /// Position of an image in one [`Layers`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ImageId(pub u32);
 
 /// Position of a container in one [`Layers`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ContainerId(pub u32);
 
 /// Who keeps a layer, an image or a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Runtime {
     /// Docker with its own layer store (`overlay2`).
     Docker,
@@ -51,7 +53,7 @@ impl Runtime {
 }
 
 /// What a layer is on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum LayerKind {
     /// A directory that is only read: a lower layer, or a deployment.
     Lower,
@@ -77,7 +79,7 @@ impl LayerKind {
 }
 
 /// A directory tree, or one file, inside one filesystem.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LayerRoot {
     /// `s_dev` of the filesystem.
     pub dev: Dev,
@@ -86,7 +88,7 @@ pub struct LayerRoot {
 }
 
 /// One layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layer {
     /// The store's own name for it (chain id, snapshot key, layer id), else the path.
     pub key: String,
@@ -112,7 +114,7 @@ pub struct Layer {
 }
 
 /// One image.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
     /// Digest or id.
     pub id: String,
@@ -133,7 +135,7 @@ impl Image {
 }
 
 /// The Kubernetes pod of a container.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pod {
     /// Pod UID.
     pub uid: Option<String>,
@@ -144,7 +146,7 @@ pub struct Pod {
 }
 
 /// One container, running or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
     /// Its id.
     pub id: String,
@@ -163,7 +165,7 @@ pub struct Container {
 }
 
 /// All layers, images and containers that were found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layers {
     /// Layers, by [`LayerId`].
     pub layers: Vec<Layer>,
@@ -176,7 +178,7 @@ pub struct Layers {
 }
 
 /// The layers of one overlay mount.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Stack {
     /// What is written to.
     pub upper: Option<LayerId>,

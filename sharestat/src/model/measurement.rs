@@ -78,14 +78,12 @@ pub struct FileIdentity {
     pub size: u64,
     /// Its number of names.
     pub links: u32,
-    /// Where its pages live, and in which layer; recordings, which hold no layers, leave
-    /// it out.
-    #[serde(skip)]
+    /// Where its pages live, and in which layer.
     pub place: Place,
 }
 
 /// Where the pages of a file live.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// Path from the root of its filesystem; `None` when it has no name or not a whole one.
     pub path_in_fs: Option<Box<[u8]>>,

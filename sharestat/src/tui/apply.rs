@@ -184,6 +184,13 @@ impl State {
                 self.effects.push(Effect::Send(Command::RefreshNow));
             }
             Action::Write => self.effects.push(Effect::Write(Arc::clone(self.frame()))),
+            Action::Play(play) if self.latest.playback.is_some() => {
+                self.effects.push(Effect::Send(Command::Play(play)));
+            }
+            Action::Play(_) => {
+                let text = "only a recording can be played: 'sharestat top --replay FILE'";
+                self.say(text, Role::Warning, now);
+            }
             Action::Mouse => {
                 self.mouse = !self.mouse;
                 self.effects.push(Effect::Mouse(self.mouse));

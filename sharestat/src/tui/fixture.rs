@@ -119,6 +119,7 @@ pub(super) fn frame() -> Frame {
                 .to_owned(),
             "the cause of a removal is unknown without fentry".to_owned(),
         ],
+        playback: None,
     }
 }
 

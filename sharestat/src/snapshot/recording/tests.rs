@@ -18,6 +18,7 @@ use crate::{
     },
     model::{
         inode::{Dev, InodeKey},
+        layers::LayerId,
         measurement::{FileIdentity, Filesystem, Measurement, Place},
         page::{Observation, SkipReason},
         samples,
@@ -107,6 +108,7 @@ fn traffic(measurement: &mut Measurement, round: u64) {
         .collect();
     index.observe_run(inode, PageIndex(0), &seen);
     measurement.identity.filesystems.truncate(1);
+    measurement.identity.revision = round / 3;
     if measurement.identity.filesystems.is_empty() {
         measurement.identity.filesystems.push(Filesystem {
             dev: Dev::new(0, 1),
@@ -125,7 +127,13 @@ fn traffic(measurement: &mut Measurement, round: u64) {
             deleted: false,
             size: 1 << 15,
             links: 1,
-            place: Place::default(),
+            place: Place {
+                path_in_fs: Some(format!("/{round}").into_bytes().into()),
+                layer: Some(LayerId(u32::try_from(round).expect("small"))),
+                root: 1,
+                device: None,
+                revision: round / 3,
+            },
         },
     );
 }
