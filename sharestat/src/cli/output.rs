@@ -26,7 +26,7 @@ impl OutputArgs {
                 Failure::new(
                     Exit::Usage,
                     format!(
-                        "cannot tell the format of '{}' from its ending; use .txt, .json, .ndjson or .csv, or give '--format'",
+                        "cannot tell the format of '{}' from its ending; use .txt, .json, .ndjson, .csv or .md, or give '--format'",
                         printable(path)
                     ),
                 )
@@ -41,6 +41,7 @@ fn by_ending(path: &Path) -> Option<Format> {
         "json" => Some(Format::Json),
         "ndjson" | "jsonl" => Some(Format::Ndjson),
         "csv" => Some(Format::Csv),
+        "md" => Some(Format::Markdown),
         _ => None,
     }
 }

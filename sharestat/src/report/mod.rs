@@ -6,8 +6,10 @@ pub mod csv;
 pub mod document;
 pub mod host;
 pub mod json;
+pub mod markdown;
 pub mod ndjson;
 pub mod owners;
+pub mod read;
 pub mod text;
 
 pub use document::Report;
