@@ -25,10 +25,12 @@ pub(super) fn identity(measurement: &Measurement, files: &[FileRow]) -> Identity
     let (index, identities) = (&measurement.index, &measurement.identity);
     let layers = &identities.layers;
     if layers.layers.is_empty() {
+        let why = match identities.revision {
+            0 => "layers, images and containers were not looked for",
+            _ => "no overlay mount, image file or container store was found here",
+        };
         return Identity {
-            missing: Some(
-                "no overlay mount, image file or container store was found here".to_owned(),
-            ),
+            missing: Some(why.to_owned()),
             ..Identity::default()
         };
     }
