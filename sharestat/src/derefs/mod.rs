@@ -11,6 +11,7 @@ pub mod estimate;
 pub mod exercise;
 pub mod live;
 pub mod output;
+pub mod random;
 #[cfg(test)]
 mod sample;
 pub mod sites;

@@ -1,8 +1,4 @@
 //! The arguments of `derefs`.
-#![expect(
-    clippy::doc_markdown,
-    reason = "these comments are printed as they are"
-)]
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
