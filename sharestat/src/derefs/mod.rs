@@ -19,6 +19,7 @@ pub mod static_list;
 pub mod summary;
 pub mod symbols;
 pub mod table;
+pub mod trace;
 pub mod watch;
 
 pub use live::{LiveError, Watched};
