@@ -14,4 +14,5 @@ pub mod progress;
 pub mod query;
 pub mod report;
 pub mod seed;
+pub mod snapshot;
 pub mod tui;

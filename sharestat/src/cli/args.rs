@@ -9,7 +9,13 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{color::Color, derefs::args::DerefsArgs, exit::EXIT_CODES, top::args::TopArgs};
+use super::{
+    color::Color,
+    derefs::args::DerefsArgs,
+    exit::EXIT_CODES,
+    record::args::RecordArgs,
+    top::args::{ShowArgs, TopArgs},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,6 +24,7 @@ Examples:
   sharestat scan --path /var/lib         only files below a directory
   sharestat scan --engine user           without BPF
   sharestat scan -o before.json          write a report
+  sudo sharestat record -o r.ssr -- CMD  what a command does to the page cache
   sharestat doctor                       what works here, and what helps
   sharestat completions bash             completions for bash";
 
@@ -71,6 +78,10 @@ pub enum Command {
     Scan(ScanArgs),
     /// Watch live, on a screen or in a pipe.
     Top(TopArgs),
+    /// Play a small recording that is in this program: no root, no BPF.
+    Demo(DemoArgs),
+    /// Record everything that happens to the page cache, to be played later.
+    Record(RecordArgs),
     /// Say what works here, what does not, and what helps.
     Doctor(DoctorArgs),
     /// Find the kernel code that dereferences 'folio->mapping'.
@@ -110,6 +121,8 @@ Examples:
   sharestat scan --path /var/lib/docker  only files below a directory
   sharestat scan --path a --path b       what two trees have in common
   sharestat scan --engine user           on a host that refuses BPF
+  sharestat scan --container web         what the layers of a container hold
+  sharestat scan --verify-files          savings by whole files, proven
   sharestat scan -o before.json --top 0  everything, as JSON, into a file
   sharestat scan --format ndjson | jq .  line by line, into another tool
   sharestat scan --seed 7 --strict       comparable between hosts, or exit 5";
@@ -121,8 +134,8 @@ Examples:
     after_long_help = format!("{SCAN_HELP}\n\n{EXIT_CODES}"),
     long_about = "Looks at every page in the page cache once, hashes its content, and reports how \
         many bytes are cached more than once, in which files, and what each way of sharing would \
-        save. Nothing is read from disk and nothing is dropped: the page cache is the same \
-        before and after.\n\n\
+        save. No file is read and nothing is dropped: the page cache is the same before and \
+        after, unless '--verify-files' asks for more.\n\n\
         Pages that are dirty, under writeback or still being read are counted but not hashed; \
         the coverage line says how many."
 )]
@@ -139,6 +152,22 @@ pub struct ScanArgs {
     /// have a path in this mount namespace, and without root only your own.
     #[arg(long, value_enum, default_value_t = EngineChoice::Bpf)]
     pub engine: EngineChoice,
+    /// List only files of layers whose name, directory or image contains this.
+    ///
+    /// Sums stay those of all that was measured.
+    #[arg(long, value_name = "TEXT")]
+    pub layer: Option<String>,
+    /// List only files of layers that a container shows whose name or id contains this.
+    ///
+    /// Sums stay those of all that was measured.
+    #[arg(long, value_name = "TEXT")]
+    pub container: Option<String>,
+    /// Read files that seem equal as a whole, and compare them.
+    ///
+    /// Turns 'probable' savings of whole-file sharing into 'verified' ones, or takes them
+    /// back. Reads from storage; before Linux 6.14 what it reads stays cached.
+    #[arg(long)]
+    pub verify_files: bool,
     /// How the result is written.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -246,6 +275,22 @@ pub struct DoctorArgs {
     /// Write to this file, whole or not at all.
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub output: Option<PathBuf>,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Examples:
+  sharestat demo                         the screen; press ? for its keys
+  sharestat demo --once                  what the recording ends with, as text",
+    long_about = "Plays a recording of two minutes in which containers with duplicate layers start, \
+        read their files and end. It was made by 'cargo xtask demo-recording'."
+)]
+pub struct DemoArgs {
+    /// How it is shown.
+    #[command(flatten)]
+    pub show: ShowArgs,
 }
 
 /// Arguments of `completions`.

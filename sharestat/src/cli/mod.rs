@@ -10,6 +10,7 @@ mod exit;
 mod log;
 mod man;
 mod output;
+mod record;
 mod scan;
 mod top;
 mod watch;
@@ -32,10 +33,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let outcome = match parsed {
         Ok(cli) => dispatch(&cli),
-        Err(error) => usage(&error),
+        Err(error) => usage(&error).map(ExitCode::from),
     };
     match outcome {
-        Ok(exit) => exit.into(),
+        Ok(code) => code,
         Err(failure) => {
             failure.report();
             failure.exit().into()
@@ -43,15 +44,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
-    match &cli.command {
+fn dispatch(cli: &Cli) -> Result<ExitCode, Failure> {
+    let exit = match &cli.command {
+        // The exit code of the recorded command is passed through.
+        Command::Record(arguments) => return record::run(arguments, &cli.common),
         Command::Scan(arguments) => scan::run(arguments, &cli.common),
         Command::Top(arguments) => top::run(arguments, &cli.common),
+        Command::Demo(arguments) => top::demo(arguments, &cli.common),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Derefs(arguments) => derefs::run(arguments, &cli.common),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man => man::run(),
-    }
+    };
+    exit.map(ExitCode::from)
 }
 
 /// Help and version go to stdout and are no failure; clap words the others.

@@ -9,16 +9,18 @@ use super::{
     watch::watched,
 };
 use crate::{
-    engine_user, kernel,
+    engine_user,
+    identity::storage,
+    kernel,
     model::{measurement::Measurement, units::Bytes},
-    report::{self, Host, Report},
+    report::{self, Filter, Host, Report},
     seed::Seed,
 };
 
 pub(super) fn run(arguments: &ScanArgs, common: &Common) -> Result<Exit, Failure> {
     let format = arguments.output.chosen()?;
     let seed = seed(arguments.seed)?;
-    let (measurement, interrupted) = match arguments.engine {
+    let (mut measurement, interrupted) = match arguments.engine {
         EngineChoice::Bpf => {
             log::start(arguments.instrument.bpf_log);
             let options = kernel::ScanOptions {
@@ -40,7 +42,16 @@ pub(super) fn run(arguments: &ScanArgs, common: &Common) -> Result<Exit, Failure
             })?
         }
     };
-    let report = Report::new(&measurement, &Host::read(), arguments.output.top);
+    storage::ask(&mut measurement);
+    if arguments.verify_files && !interrupted {
+        storage::compare(&mut measurement);
+    }
+    let filter = Filter {
+        layer: arguments.layer.clone(),
+        container: arguments.container.clone(),
+    };
+    let top = arguments.output.top;
+    let report = Report::filtered(&measurement, &Host::read(), top, &filter);
     let file = arguments.output.output.as_deref();
     // Tables hold the notes. Elsewhere they are fields among many: say them.
     if !common.quiet && (file.is_some() || format != Format::Text) {
@@ -86,7 +97,11 @@ pub(super) fn seed(chosen: Option<u64>) -> Result<Seed, Failure> {
 
 /// The notes limit what the numbers mean.
 fn tell_notes(measurement: &Measurement) {
-    for note in &measurement.notes {
+    for note in measurement
+        .notes
+        .iter()
+        .chain(&measurement.identity.warnings)
+    {
         // When stderr is closed there is nobody left to tell.
         let _ = writeln!(io::stderr(), "sharestat: note: {note}");
     }

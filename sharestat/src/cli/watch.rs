@@ -63,7 +63,7 @@ pub(super) fn watched<T, E: Into<Failure>>(
 }
 
 /// The order matters: the shutdown is armed by the signal after the one that stops.
-fn catch_signals(stop: &Arc<AtomicBool>) -> io::Result<()> {
+pub(super) fn catch_signals(stop: &Arc<AtomicBool>) -> io::Result<()> {
     for signal in [SIGINT, SIGTERM] {
         flag::register_conditional_shutdown(signal, Exit::Interrupted as i32, Arc::clone(stop))?;
         flag::register(signal, Arc::clone(stop))?;

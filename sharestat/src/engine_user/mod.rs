@@ -21,11 +21,13 @@ use sharestat_ebpf::{PAGE_WORDS, xxh64::xxh64_page};
 pub use error::Error;
 
 use crate::{
-    identity::{escape::printable, mounts::MountTable, scope::Scope, scope::has_clean_state},
+    identity::{
+        Resolver, escape::printable, mounts::MountTable, scope::Scope, scope::has_clean_state,
+    },
     model::{
         index::ContentIndex,
         inode::Dev,
-        measurement::{Engine, FileIdentity, Identities, Measurement},
+        measurement::{Engine, FileIdentity, Identities, Measurement, Place},
         units::ContentHash,
     },
     progress::Progress,
@@ -67,6 +69,7 @@ pub fn scan(options: &ScanOptions, progress: &Progress) -> Result<Measurement, E
     workers::run(&scope.roots, options.seed, &tally, progress, &mut |found| {
         collected.take(&found);
     })?;
+    Resolver::host().resolve(&mut collected.identity);
     let mut notes = scope.notes;
     notes.extend(tally.notes(&rustix::system::uname().release().to_string_lossy()));
     Ok(Measurement {
@@ -121,6 +124,10 @@ impl Collected<'_> {
             deleted: false,
             size: found.file.size,
             links: found.file.links,
+            place: Place {
+                path_in_fs: Some(in_fs.into_boxed_slice()),
+                ..Place::default()
+            },
         };
         self.identity.files.insert(inode, identity);
     }

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::model::layers::{
     Container, ContainerId, Image, ImageId, Layer, LayerId, LayerKind, LayerRoot, Layers, Runtime,
+    Stack,
 };
 
 /// Layers while they are put together.
@@ -153,6 +154,18 @@ impl Joined {
             let directory = printable(directory);
             self.add_unnamed(directory, kind, roots.to_vec());
         }
+        let layer_at = |roots: &Vec<LayerRoot>| {
+            let known = roots.iter().find_map(|root| self.by_root.get(root));
+            known.copied()
+        };
+        self.layers.stacks = overlays
+            .stacks()
+            .iter()
+            .map(|stack| Stack {
+                upper: stack.upper.as_ref().and_then(layer_at),
+                lowers: stack.lowers.iter().filter_map(layer_at).collect(),
+            })
+            .collect();
         for (layer, mount_point) in overlays.missing() {
             warnings.add(
                 format!(

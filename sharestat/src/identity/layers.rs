@@ -120,14 +120,19 @@ impl LayerIndex {
     /// The layer with the longest root that is the path or above it.
     #[must_use]
     pub fn resolve(&self, dev: Dev, path_in_fs: &[u8]) -> Option<LayerId> {
+        self.resolve_below(dev, path_in_fs).map(|(layer, _)| layer)
+    }
+
+    /// As [`Self::resolve`], with the bytes of the path that are the root of the layer.
+    #[must_use]
+    pub fn resolve_below(&self, dev: Dev, path_in_fs: &[u8]) -> Option<(LayerId, usize)> {
         let of_dev = self.places.get(&dev)?;
         let path = without_end_slash(path_in_fs);
         of_dev
             .lengths
             .iter()
             .filter(|length| matches!(path.get(**length), Some(b'/')) || path.len() == **length)
-            .find_map(|length| of_dev.by_path.get(path.get(..*length)?))
-            .copied()
+            .find_map(|length| Some((*of_dev.by_path.get(path.get(..*length)?)?, *length)))
     }
 
     /// Whether mounts or stores have changed since it was read: read it anew then. Looks

@@ -4,6 +4,7 @@
 pub mod bolt;
 pub mod cgroups;
 mod changes;
+pub mod charges;
 pub mod escape;
 pub mod image_files;
 mod join;
@@ -13,10 +14,13 @@ pub mod mounts;
 pub mod namespaces;
 pub mod overlay;
 mod reach;
+mod resolver;
 pub mod runtimes;
 pub mod scope;
+pub mod storage;
 #[cfg(test)]
 mod test_machine;
 pub mod warning;
 
 pub use layers::LayerIndex;
+pub use resolver::Resolver;

@@ -139,6 +139,7 @@ impl MountTable {
             fs_type: any.map_or_else(|| "unknown".to_owned(), |mount| mount.fs_type.clone()),
             id: any.map_or_else(|| dev.to_string(), |mount| printable(mount.source.as_ref())),
             mount_point: widest.map(|mount| printable(&mount.mount_point)),
+            source: any.and_then(|mount| block_device(&mount.source)),
         }
     }
 
@@ -146,6 +147,20 @@ impl MountTable {
     pub fn visible(&self) -> impl Iterator<Item = &Mount> {
         self.mounts.iter().filter(|mount| mount.visible)
     }
+}
+
+/// The number of the block device that a mount's source names.
+fn block_device(source: &str) -> Option<Dev> {
+    use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+    if !source.starts_with("/dev/") {
+        return None;
+    }
+    let metadata = fs::metadata(source).ok()?;
+    let number = metadata.rdev();
+    metadata
+        .file_type()
+        .is_block_device()
+        .then(|| Dev::new(rustix::fs::major(number), rustix::fs::minor(number)))
 }
 
 /// `base/below`, without the slash that `Path::join` adds for an empty rest.

@@ -18,6 +18,14 @@ pub(super) struct Overlays {
     layers: HashMap<Vec<LayerRoot>, (PathBuf, LayerKind)>,
     own: Vec<PathBuf>,
     missing: Vec<(PathBuf, PathBuf)>,
+    stacks: Vec<PlacedStack>,
+}
+
+/// The places of the layers of one overlay mount, as far as they were found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct PlacedStack {
+    pub(super) upper: Option<Vec<LayerRoot>>,
+    pub(super) lowers: Vec<Vec<LayerRoot>>,
 }
 
 /// A layer directory as one namespace found it.
@@ -58,6 +66,7 @@ impl Overlays {
         overlays.missing.sort();
         overlays.own.sort();
         overlays.own.dedup();
+        overlays.stacks.sort();
         overlays
     }
 
@@ -66,6 +75,7 @@ impl Overlays {
             .super_options
             .iter()
             .any(|(name, value)| name == b"upperdir" && !value.is_empty());
+        let mut stack = PlacedStack::default();
         let named = overlay::named_layers(&first.super_options);
         for (position, layer) in named.into_iter().enumerate() {
             // The upper directory comes first.
@@ -75,10 +85,18 @@ impl Overlays {
                 LayerKind::Lower
             };
             match finder.reach(&layer, seen) {
-                Some(reached) => self.take(reached, kind),
+                Some(reached) => {
+                    if kind == LayerKind::Upper {
+                        stack.upper = Some(reached.places.clone());
+                    } else {
+                        stack.lowers.push(reached.places.clone());
+                    }
+                    self.take(reached, kind);
+                }
                 None => self.missing.push((layer, first.mount_point.clone())),
             }
         }
+        self.stacks.push(stack);
     }
 
     fn take(&mut self, reached: Reached, kind: LayerKind) {
@@ -110,6 +128,11 @@ impl Overlays {
         }
         sorted.sort();
         sorted
+    }
+
+    /// The layers of each overlay mount.
+    pub(super) fn stacks(&self) -> &[PlacedStack] {
+        &self.stacks
     }
 
     /// Layers that no namespace can reach, with the mount point of their overlay.

@@ -58,6 +58,12 @@ impl Schedule {
         self.at.is_none() && self.losses == losses
     }
 
+    /// Starts a census now, whether or not one is due or runs.
+    pub(super) fn start(&mut self, losses: u64) {
+        self.losses = losses;
+        self.at = Some(0);
+    }
+
     /// Starts a census when one is due: something was lost, or the last was long ago.
     pub(super) fn start_if_due(&mut self, losses: u64, now: Instant) -> bool {
         let (None, Some(ended)) = (self.at, self.ended) else {

@@ -19,6 +19,7 @@ mod kernel_log;
 mod keys;
 pub mod layout;
 pub mod live;
+pub mod moment;
 pub mod movement;
 mod names;
 pub mod object;

@@ -2,6 +2,9 @@
 //! and went since the start.
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use super::counters::new_histogram;
 
 /// Distributions that the collector keeps.
 #[derive(Clone, Debug)]
@@ -14,8 +17,20 @@ pub struct Distributions {
     pub hash_ns: Histogram<u64>,
 }
 
+impl Distributions {
+    /// Nothing counted yet.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            age_at_hash_ms: new_histogram(),
+            duplicate_residency_ms: new_histogram(),
+            hash_ns: new_histogram(),
+        }
+    }
+}
+
 /// Pages that came and went since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
     /// Pages added.
     pub added: u64,

@@ -16,7 +16,8 @@ use crate::{
     identity::{escape::printable, mounts::MountTable, scope::Scope},
     model::{
         inode::{Dev, InodeId, InodeKey},
-        measurement::{FileIdentity, Filesystem, Identities},
+        keyed::KeyedMap,
+        measurement::{FileIdentity, Filesystem, Identities, Place},
     },
 };
 
@@ -74,7 +75,7 @@ pub(super) struct Names {
     scope: Option<Scope>,
     filesystems: HashMap<Dev, usize>,
     /// What was decided for inodes seen under a scope.
-    decided: HashMap<InodeKey, bool>,
+    decided: KeyedMap<InodeKey, bool>,
     paths: Vec<PathBuf>,
     /// Devices seen so far; a new one means that something was mounted.
     devices: HashSet<Dev>,
@@ -95,7 +96,7 @@ impl Names {
             mounts,
             scope,
             filesystems: HashMap::new(),
-            decided: HashMap::new(),
+            decided: KeyedMap::default(),
             paths: paths.to_vec(),
             devices: HashSet::new(),
         })
@@ -220,6 +221,7 @@ impl Names {
                     fs_type: answer.fs_type.clone(),
                     id: answer.fs_id.clone(),
                     mount_point: None,
+                    source: None,
                 };
             }
             identities.filesystems.push(filesystem);
@@ -271,6 +273,15 @@ impl Names {
             deleted: answer.deleted,
             size: answer.size,
             links: answer.links,
+            place: Place {
+                path_in_fs: answer
+                    .path
+                    .as_deref()
+                    .filter(|_| answer.whole_path && answer.rdev.is_none())
+                    .map(Box::from),
+                device: answer.rdev,
+                ..Place::default()
+            },
         }
     }
 }
@@ -283,6 +294,8 @@ fn bytes_to_os(bytes: &[u8]) -> std::ffi::OsString {
 /// What the identity program said, without its 4 KiB of path buffer.
 struct Answer {
     path: Option<Vec<u8>>,
+    /// Nothing of the path was cut off.
+    whole_path: bool,
     deleted: bool,
     size: u64,
     links: u32,
@@ -303,6 +316,7 @@ impl From<&Identity> for Answer {
         let block = valid && identity.mode & FILE_TYPE == BLOCK_DEVICE;
         Self {
             path: path_in_fs(identity).filter(|_| valid),
+            whole_path: identity.path_state != path_state::CUT,
             deleted: valid && identity.path_state == path_state::DELETED,
             size: if valid { identity.size } else { 0 },
             links: if valid { identity.nlink } else { 0 },

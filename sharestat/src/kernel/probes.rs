@@ -34,6 +34,17 @@ impl Hook {
     }
 }
 
+impl Hook {
+    /// What is not measured for want of it; empty when it is attached.
+    #[must_use]
+    pub fn lost_without(&self) -> &'static str {
+        match self.attached {
+            Attached::No(_) => self.loss,
+            Attached::RawTracepoint | Attached::Fentry | Attached::Fexit => "",
+        }
+    }
+}
+
 impl Attached {
     /// As in reports: the kind, or `no: ` and the reason.
     #[must_use]

@@ -7,7 +7,7 @@ use super::{
     view::InodeView,
 };
 
-pub use super::partners::{Partner, partners};
+pub use super::partners::{Partner, partners, partners_among};
 
 /// What one file holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,8 @@ pub struct FileRow {
     pub inode: InodeId,
     /// In the page cache.
     pub resident: Bytes,
+    /// Pages whose content is known.
+    pub hashed: Bytes,
     /// Pages whose content has any other copy.
     pub duplicate: Bytes,
     /// Pages whose content has no copy outside the file.
@@ -68,6 +70,13 @@ pub fn survey_files(index: &ContentIndex) -> FileSurvey {
     survey
 }
 
+/// The row of one file, when it is known.
+#[must_use]
+pub fn file_row(index: &ContentIndex, inode: InodeId) -> Option<FileRow> {
+    let view = index.view(inode)?;
+    Some(survey_file(index, &view, &mut Vec::new()).0)
+}
+
 /// The row of a file, and the pages that repeat another one of it.
 fn survey_file(
     index: &ContentIndex,
@@ -96,6 +105,7 @@ fn survey_file(
     let row = FileRow {
         inode: inode.id,
         resident: Bytes::of_pages(inode.resident()),
+        hashed: Bytes::of_pages(inode.hashed()),
         duplicate: Bytes::of_pages(duplicate),
         exclusive: Bytes::of_pages(inode.hashed() - shared),
         saving_share: saving_pages * Bytes::of_pages(1).to_f64(),
@@ -152,6 +162,7 @@ mod tests {
                 };
                 let view = index.view(row.inode).expect("it has a row");
                 prop_assert_eq!(row.resident, Bytes::of_pages(view.pages().count() as u64));
+                prop_assert_eq!(row.hashed, count(&|_| true));
                 prop_assert_eq!(row.duplicate, count(&|content| copies[&content] > 1));
                 prop_assert_eq!(row.exclusive, count(&|content| within[&(row.inode, content)] == copies[&content]));
                 prop_assert_eq!(row.zero, count(&|content| content == ZERO));

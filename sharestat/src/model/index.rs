@@ -7,11 +7,13 @@
 use std::fmt;
 
 use super::{
+    entry::{AGED, CONFIRMED, Entry, FRESH},
     inode::{InodeId, InodeKey},
     inodes::InodeTable,
+    journal::{Change, Journal, Pages},
     ledger::Ledger,
     page::{PageState, SkipReason},
-    pages::{AGED, CONFIRMED, Entry, FRESH, Fate, PageMap},
+    pages::{Fate, PageMap},
     totals::{Activity, Totals},
     units::{ContentHash, PageIndex},
     view::InodeView,
@@ -31,6 +33,7 @@ pub struct ContentIndex {
     pub(super) census_runs: bool,
     /// The latest time that any event told.
     pub(super) clock_ms: u32,
+    pub(super) journal: Option<Box<dyn Journal>>,
 }
 
 /// Consecutive pages of one inode, both ends included.
@@ -63,12 +66,16 @@ impl ContentIndex {
             contested: [Vec::new(), Vec::new()],
             census_runs: false,
             clock_ms: 0,
+            journal: None,
         }
     }
 
     /// The id of an inode, the same as long as it is known. `eligible` says whether its
     /// pages have a clean state (not tmpfs); the first call decides.
     pub fn intern(&mut self, key: InodeKey, eligible: bool) -> InodeId {
+        if self.journal.is_some() && self.inodes.find(&key).is_none() {
+            self.note(|| Change::Intern(key, eligible));
+        }
         self.inodes.intern(key, eligible)
     }
 
@@ -88,6 +95,7 @@ impl ContentIndex {
     /// have left in between: they want a new hash, and are contested because that
     /// removal may still be on its way.
     pub fn add(&mut self, inode: InodeId, first: PageIndex, pages: u64, now_ms: u32) {
+        self.note(|| Change::Add(Pages::new(inode, first, pages), now_ms));
         self.clock_ms = self.clock_ms.max(now_ms);
         let (Some(run), Some(record)) = (run(inode, first, pages), self.inodes.get_mut(inode))
         else {
@@ -123,6 +131,7 @@ impl ContentIndex {
         now_ms: u32,
         removed: &mut dyn FnMut(RemovedPage),
     ) {
+        self.note(|| Change::Remove(Pages::new(inode, first, pages), now_ms));
         self.clock_ms = self.clock_ms.max(now_ms);
         let (Some(run), Some(record)) = (run(inode, first, pages), self.inodes.get_mut(inode))
         else {
@@ -148,6 +157,7 @@ impl ContentIndex {
 
     /// The event that pages became dirty: what was known of them is out of date.
     pub fn dirty(&mut self, inode: InodeId, first: PageIndex, pages: u64) {
+        self.note(|| Change::Dirty(Pages::new(inode, first, pages)));
         let (Some(run), Some(record)) = (run(inode, first, pages), self.inodes.get_mut(inode))
         else {
             return;
@@ -169,17 +179,23 @@ impl ContentIndex {
         else {
             return;
         };
+        let mut changed = false;
         self.pages.visit(inode, run.first, run.last, |_, entry| {
+            changed |= entry.state() != PageState::Pending;
             self.ledger
                 .change(record, entry.state(), PageState::Pending);
             entry.set_state(PageState::Pending);
             Fate::Keep
         });
+        if changed {
+            self.note(|| Change::Doubt(Pages::new(inode, first, pages)));
+        }
     }
 
     /// Forgets an inode and all its pages, for example because it is gone. The same key
     /// gets another id afterwards.
     pub fn retire(&mut self, inode: InodeId) {
+        self.note(|| Change::Retire(inode));
         let Some(record) = self.inodes.get_mut(inode) else {
             return;
         };
@@ -193,6 +209,9 @@ impl ContentIndex {
     /// Forgets the inodes that have no resident page (any more), and calls back for each.
     pub fn retire_empty(&mut self, retired: &mut dyn FnMut(InodeId)) {
         let empty: Vec<InodeId> = self.inodes.empty().collect();
+        if !empty.is_empty() {
+            self.note(|| Change::RetireEmpty);
+        }
         for inode in empty {
             self.inodes.forget(inode);
             retired(inode);
@@ -235,20 +254,22 @@ impl ContentIndex {
         inode: &InodeView<'_>,
         mut visit: impl FnMut(PageIndex, ContentHash, u32),
     ) {
-        let mut pages = inode.contents();
-        let mut batch = Vec::with_capacity(LOOKUP_BATCH);
-        loop {
-            batch.clear();
-            batch.extend(pages.by_ref().take(LOOKUP_BATCH));
-            if batch.is_empty() {
-                return;
-            }
-            let contents = &self.ledger.contents;
+        let contents = &self.ledger.contents;
+        let mut look_up = |batch: &mut Vec<(PageIndex, ContentHash)>| {
             contents.warm_up(batch.iter().map(|&(_, content)| content));
-            for &(page, content) in &batch {
+            for (page, content) in batch.drain(..) {
                 visit(page, content, contents.copies(content));
             }
-        }
+        };
+        let mut batch = Vec::with_capacity(LOOKUP_BATCH);
+        // One call for all pages: taking them one by one costs as much as the look-ups.
+        inode.contents().for_each(|page| {
+            batch.push(page);
+            if batch.len() == LOOKUP_BATCH {
+                look_up(&mut batch);
+            }
+        });
+        look_up(&mut batch);
     }
 
     /// The inodes with resident pages, by id.

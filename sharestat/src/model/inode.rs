@@ -39,7 +39,9 @@ impl fmt::Display for Dev {
 /// What makes an inode itself. `dev` and `ino` alone are not enough: btrfs numbers
 /// inodes per subvolume, EROFS shares pages through inodes numbered 0, and numbers
 /// are used again after deletion.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct InodeKey {
     /// Address of the kernel's `struct inode`; 0 where the engine cannot know it.
     pub address: u64,
@@ -54,5 +56,6 @@ pub struct InodeKey {
 }
 
 /// Dense number of an inode in one [`ContentIndex`](super::index::ContentIndex).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct InodeId(pub u32);

@@ -4,22 +4,24 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::inode::Dev;
 
 /// Position of a layer in one [`Layers`]. Not stable between two readings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LayerId(pub u32);
 
 /// Position of an image in one [`Layers`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ImageId(pub u32);
 
 /// Position of a container in one [`Layers`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ContainerId(pub u32);
 
 /// Who keeps a layer, an image or a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Runtime {
     /// Docker with its own layer store (`overlay2`).
     Docker,
@@ -51,7 +53,7 @@ impl Runtime {
 }
 
 /// What a layer is on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum LayerKind {
     /// A directory that is only read: a lower layer, or a deployment.
     Lower,
@@ -77,7 +79,7 @@ impl LayerKind {
 }
 
 /// A directory tree, or one file, inside one filesystem.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LayerRoot {
     /// `s_dev` of the filesystem.
     pub dev: Dev,
@@ -86,7 +88,7 @@ pub struct LayerRoot {
 }
 
 /// One layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layer {
     /// The store's own name for it (chain id, snapshot key, layer id), else the path.
     pub key: String,
@@ -112,7 +114,7 @@ pub struct Layer {
 }
 
 /// One image.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
     /// Digest or id.
     pub id: String,
@@ -124,8 +126,16 @@ pub struct Image {
     pub layers: Vec<LayerId>,
 }
 
+impl Image {
+    /// Its name, else the start of its id.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or_else(|| short(&self.id))
+    }
+}
+
 /// The Kubernetes pod of a container.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pod {
     /// Pod UID.
     pub uid: Option<String>,
@@ -136,7 +146,7 @@ pub struct Pod {
 }
 
 /// One container, running or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
     /// Its id.
     pub id: String,
@@ -155,7 +165,7 @@ pub struct Container {
 }
 
 /// All layers, images and containers that were found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layers {
     /// Layers, by [`LayerId`].
     pub layers: Vec<Layer>,
@@ -163,9 +173,36 @@ pub struct Layers {
     pub images: Vec<Image>,
     /// Containers, by [`ContainerId`].
     pub containers: Vec<Container>,
+    /// The overlay mounts.
+    pub stacks: Vec<Stack>,
+}
+
+/// The layers of one overlay mount.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Stack {
+    /// What is written to.
+    pub upper: Option<LayerId>,
+    /// What is below, from top to bottom.
+    pub lowers: Vec<LayerId>,
 }
 
 impl Layers {
+    /// The layers that a container shows: its own, and those below them in its overlay
+    /// mount. A container that does not run shows its own only.
+    #[must_use]
+    pub fn shown_by(&self, container: &Container) -> Vec<LayerId> {
+        let mounted = self.stacks.iter().filter(|stack| {
+            stack
+                .upper
+                .is_some_and(|upper| container.layers.contains(&upper))
+        });
+        let mut layers = container.layers.clone();
+        layers.extend(mounted.flat_map(|stack| &stack.lowers));
+        layers.sort_unstable();
+        layers.dedup();
+        layers
+    }
+
     /// A layer.
     #[must_use]
     pub fn layer(&self, id: LayerId) -> Option<&Layer> {
@@ -204,12 +241,8 @@ impl Layers {
     /// The name of an image: its own, else the start of its id.
     #[must_use]
     pub fn image_label(&self, id: ImageId) -> String {
-        self.image(id).map_or_else(String::new, |image| {
-            image
-                .name
-                .clone()
-                .unwrap_or_else(|| short(&image.id).to_owned())
-        })
+        self.image(id)
+            .map_or_else(String::new, |image| image.label().to_owned())
     }
 
     /// The name of a container: its own, else the start of its id.
@@ -313,7 +346,7 @@ mod tests {
                 layer("d", &[]),
             ],
             images: vec![image(None, &[0]), image(Some("app:2"), &[0, 1, 2])],
-            containers: Vec::new(),
+            ..Layers::default()
         }
     }
 
@@ -338,6 +371,28 @@ mod tests {
         assert!(layers.same_image(LayerId(0), LayerId(2)));
         assert!(!layers.same_image(LayerId(0), LayerId(3)));
         assert!(!layers.same_image(LayerId(3), LayerId(3)));
+    }
+
+    #[test]
+    fn a_container_shows_what_its_overlay_mount_stacks() {
+        let mut layers = base_and_app();
+        let stack = |upper, lowers: &[u32]| Stack {
+            upper: Some(LayerId(upper)),
+            lowers: lowers.iter().map(|id| LayerId(*id)).collect(),
+        };
+        layers.stacks = vec![stack(3, &[1, 0]), stack(2, &[0])];
+        let mut container = Container {
+            id: "c".to_owned(),
+            name: None,
+            runtime: Runtime::Docker,
+            image: Some(ImageId(1)),
+            image_name: None,
+            pod: None,
+            layers: vec![LayerId(3)],
+        };
+        assert_eq!(layers.shown_by(&container), [0, 1, 3].map(LayerId));
+        container.layers = Vec::new();
+        assert_eq!(layers.shown_by(&container), []);
     }
 
     #[test]

@@ -3,13 +3,18 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
+    extents::Extents,
     index::ContentIndex,
     inode::{Dev, InodeId},
+    layers::{ContainerId, LayerId, Layers},
+    units::Bytes,
 };
 
 /// Which engine measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Engine {
     /// Hooks, census and hashing in BPF.
     Bpf,
@@ -29,7 +34,7 @@ impl Engine {
 }
 
 /// What became of one hook.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HookStatus {
     /// The kernel event, for example `mm_filemap_add_to_page_cache`.
     pub event: String,
@@ -37,10 +42,14 @@ pub struct HookStatus {
     pub attached: String,
     /// Events of this hook that were lost.
     pub lost: u64,
+    /// What is not measured without it; empty when it is attached.
+    pub loss: String,
+    /// Whether measuring goes on without it.
+    pub optional: bool,
 }
 
 /// One mounted filesystem (superblock).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filesystem {
     /// Its device number.
     pub dev: Dev,
@@ -50,10 +59,12 @@ pub struct Filesystem {
     pub id: String,
     /// Where it is mounted, when it is mounted where we can see it.
     pub mount_point: Option<String>,
+    /// The block device it is mounted from, where that is not `dev` itself (btrfs).
+    pub source: Option<Dev>,
 }
 
 /// Which file an inode is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileIdentity {
     /// Position in [`Identities::filesystems`].
     pub filesystem: usize,
@@ -67,6 +78,32 @@ pub struct FileIdentity {
     pub size: u64,
     /// Its number of names.
     pub links: u32,
+    /// Where its pages live, and in which layer.
+    pub place: Place,
+}
+
+/// Where the pages of a file live.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Path from the root of its filesystem; `None` when it has no name or not a whole one.
+    pub path_in_fs: Option<Box<[u8]>>,
+    /// The layer that holds it.
+    pub layer: Option<LayerId>,
+    /// Bytes of `path_in_fs` that are the layer's root.
+    pub root: usize,
+    /// Of a block device: its number.
+    pub device: Option<Dev>,
+    /// The [`Identities::revision`] that `layer` belongs to; 0 when it was not looked for.
+    pub revision: u64,
+}
+
+impl Place {
+    /// The path below the root of the layer.
+    #[must_use]
+    pub fn path_in_layer(&self) -> Option<&[u8]> {
+        self.layer?;
+        self.path_in_fs.as_deref()?.get(self.root..)
+    }
 }
 
 /// Who the inodes of an index are, as far as it was found out.
@@ -76,6 +113,27 @@ pub struct Identities {
     pub filesystems: Vec<Filesystem>,
     /// The files.
     pub files: HashMap<InodeId, FileIdentity>,
+    /// Layers, images and containers.
+    pub layers: Layers,
+    /// Which reading of `layers` this is: ids change their meaning when it does.
+    pub revision: u64,
+    /// What the files are known to be beyond their resident pages.
+    pub whole: HashMap<InodeId, Proof>,
+    /// Extents that files share with others, and where they were asked for.
+    pub extents: HashMap<InodeId, Extents>,
+    /// Page cache that memory cgroups charge to containers, where that was asked for.
+    pub charged: HashMap<ContainerId, Bytes>,
+    /// Sentences about what could not be found out.
+    pub warnings: Vec<String>,
+}
+
+/// What is known of a file as a whole: files with the same proof hold the same bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Proof {
+    /// A digest that the filesystem keeps (fs-verity, composefs, EROFS).
+    Digest(Box<str>),
+    /// Read and compared: the number of its class of equal files.
+    Compared(u32),
 }
 
 /// One measurement.

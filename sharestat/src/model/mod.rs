@@ -1,14 +1,22 @@
 //! The content index and what is computed from it. Pure: knows nothing of BPF, files
 //! or terminals; takes values and returns values.
 
+pub mod advice;
 mod census;
 pub mod contents;
+pub mod copies;
+pub mod copy_ups;
+mod entry;
+pub mod extents;
 pub mod files;
 pub mod groups;
 pub mod history;
 pub mod index;
 pub mod inode;
 mod inodes;
+pub mod journal;
+pub mod keyed;
+pub mod kin;
 pub mod layers;
 mod ledger;
 pub mod measurement;
@@ -19,6 +27,10 @@ mod partners;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod savings;
+pub mod scopes;
+pub mod shared_groups;
 pub mod totals;
+mod unions;
 pub mod units;
 pub mod view;
+pub mod whole;

@@ -1,10 +1,12 @@
 //! Looking at pages: handing them to workers, and taking what was found.
 
 use super::{
+    entry::{CONFIRMED, Entry},
     index::{ContentIndex, run},
     inode::InodeId,
+    journal::{Change, Pages},
     page::{Observation, PageState},
-    pages::{CONFIRMED, Entry, Fate},
+    pages::Fate,
     units::{ContentHash, PageIndex},
 };
 
@@ -21,9 +23,11 @@ impl ContentIndex {
         else {
             return;
         };
+        let mut any = false;
         self.pages.visit(inode, run.first, run.last, |page, entry| {
             match entry.state() {
                 state @ (PageState::Pending | PageState::Skipped(_)) => {
+                    any = true;
                     self.ledger.change(record, state, PageState::InFlight);
                     entry.set_state(PageState::InFlight);
                     claimed(PageIndex(page));
@@ -32,6 +36,9 @@ impl ContentIndex {
             }
             Fate::Keep
         });
+        if any {
+            self.note(|| Change::Claim(Pages::new(inode, first, pages)));
+        }
     }
 
     /// What a worker found. Taken only where the page is still in flight; `false` when
@@ -42,6 +49,7 @@ impl ContentIndex {
             .get_mut(inode, page.0)
             .is_some_and(|entry| entry.state() == PageState::InFlight);
         if in_flight {
+            self.note_seen(inode, page, &[seen]);
             self.insert(inode, page, seen);
         }
         in_flight
@@ -50,6 +58,7 @@ impl ContentIndex {
     /// What a worker found of consecutive pages, as [`observe`](Self::observe) but several
     /// times faster; how many were taken.
     pub fn observe_run(&mut self, inode: InodeId, first: PageIndex, seen: &[Observation]) -> u64 {
+        self.note_seen(inode, first, seen);
         let (Some(run), Some(record)) = (
             run(inode, first, seen.len() as u64),
             self.inodes.get_mut(inode),

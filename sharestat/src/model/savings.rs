@@ -4,29 +4,27 @@
 use std::collections::HashMap;
 
 use super::{
-    files::survey_files,
+    files::{FileRow, FileSurvey, survey_files},
     index::ContentIndex,
+    inode::InodeId,
+    kin::Kin,
+    layers::{LayerId, LayerKind},
+    measurement::Identities,
+    scopes::{Nearness, ScopeRow},
     units::{Bytes, ContentHash, PageIndex},
+    whole::{WholeClass, pages_in_common, whole_classes},
 };
 
-/// The duplicates whose nearest other copy is that near.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ScopeRow {
-    /// Name of the scope.
-    pub name: &'static str,
-    /// Copies beyond the first.
-    pub duplicate: Bytes,
-}
-
 /// How sure a mechanism's classes are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Confidence {
-    /// Every page that counts was compared by its hash.
+    // The least sure comes last.
+    /// Every page that counts was compared by its hash, and every file by its digest.
     Exact,
-    /// Rests on pages that are not resident and were not compared.
-    Probable,
     /// The files were read and compared as a whole.
     Verified,
+    /// Rests on pages that are not resident and were not compared.
+    Probable,
 }
 
 impl Confidence {
@@ -42,7 +40,7 @@ impl Confidence {
 }
 
 /// What one way of sharing would save.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MechanismRow {
     /// Name of the mechanism.
     pub name: &'static str,
@@ -50,68 +48,236 @@ pub struct MechanismRow {
     pub saving: Bytes,
     /// Classes of at least two pages.
     pub groups: u64,
-    /// How sure that is.
+    /// How sure that is, of the least sure part.
     pub confidence: Confidence,
+    /// Where the saving is not all as sure: its parts.
+    pub by_confidence: Vec<(Confidence, Bytes)>,
+    /// Why it does not save as much as `content`: reasons and bytes, which add up to the
+    /// difference.
+    pub out_of_reach: Vec<(&'static str, Bytes)>,
 }
 
 /// Classes of pages that could be one, and the copies beyond the first in them.
-#[derive(Clone, Copy, Default)]
-struct Classes {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Classes {
     groups: u64,
     saved: u64,
 }
 
 impl Classes {
-    fn add(&mut self, copies: u64) {
+    /// A class of so many pages.
+    pub(super) fn add(&mut self, copies: u64) {
         if copies > 1 {
             self.groups += 1;
             self.saved += copies - 1;
         }
     }
 
-    fn row(self, name: &'static str) -> MechanismRow {
+    /// A class that saves so many pages.
+    pub(super) fn add_saved(&mut self, saved: u64) {
+        self.groups += u64::from(saved > 0);
+        self.saved += saved;
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.groups += other.groups;
+        self.saved += other.saved;
+    }
+
+    pub(super) const fn saving(self) -> Bytes {
+        Bytes::of_pages(self.saved)
+    }
+
+    fn row(self, name: &'static str, beyond: &[(&'static str, Bytes)]) -> MechanismRow {
+        let mut out_of_reach = beyond.to_vec();
+        out_of_reach.retain(|(_, bytes)| bytes.0 > 0);
         MechanismRow {
             name,
-            saving: Bytes::of_pages(self.saved),
+            saving: self.saving(),
             groups: self.groups,
             confidence: Confidence::Exact,
+            by_confidence: Vec::new(),
+            out_of_reach,
         }
     }
 }
 
-/// The duplicate bytes by scope; the rows add up to all of them.
-///
-/// Copies of one content are joined nearest relation first, as a minimum spanning tree:
-/// a content with `c` copies in `f` files has c − f duplicates in `self` and f − 1 in
-/// `host`, whichever copy is called the first.
-#[must_use]
-pub fn scopes(index: &ContentIndex) -> Vec<ScopeRow> {
-    scopes_of(index, survey_files(index).repeated)
+/// What is duplicate, how near the copies are, and what would save how much.
+#[derive(Debug)]
+pub struct Savings {
+    /// The duplicates by scope; the rows add up to all of them.
+    pub scopes: Vec<ScopeRow>,
+    /// The saving of each mechanism over the eligible pages. Zero pages count in `zero`
+    /// and nowhere else.
+    pub mechanisms: Vec<MechanismRow>,
+    /// Files that are equal as a whole, most saving first.
+    pub whole: Vec<(WholeClass, Bytes)>,
+    /// What each image file would save if it were not cached, most first.
+    pub image_files: Vec<(InodeId, Bytes)>,
+    /// What `layer` would save, by two of the layers, most first.
+    pub layer_causes: Vec<((LayerId, LayerId), Bytes)>,
+    /// `cross-layer` duplicates by the two layers, most first.
+    pub layer_pairs: Vec<((LayerId, LayerId), Bytes)>,
 }
 
-/// [`scopes`], when the files were surveyed already: `repeated` is what they hold more
-/// than once within themselves.
+/// Splits the duplicates.
 #[must_use]
-pub fn scopes_of(index: &ContentIndex, repeated: Bytes) -> Vec<ScopeRow> {
-    let totals = index.totals();
-    let duplicate = Bytes::of_pages(totals.duplicate);
-    let zero = Bytes::of_pages(totals.zero_copies.saturating_sub(1));
-    let host = Bytes(duplicate.0 - zero.0 - repeated.0);
-    [("zero", zero), ("self", repeated), ("host", host)]
-        .map(|(name, duplicate)| ScopeRow { name, duplicate })
-        .to_vec()
+pub fn savings(index: &ContentIndex, identities: &Identities) -> Savings {
+    let kin = Kin::of(index, identities);
+    savings_of(index, identities, &kin, &survey_files(index))
 }
 
-/// The saving of each mechanism over the eligible pages. Zero pages count in `zero`
-/// and nowhere else.
+/// [`savings`], when the files were surveyed already.
 #[must_use]
-pub fn mechanisms(index: &ContentIndex) -> Vec<MechanismRow> {
+pub fn savings_of(
+    index: &ContentIndex,
+    identities: &Identities,
+    kin: &Kin<'_>,
+    survey: &FileSurvey,
+) -> Savings {
+    let nearness = Nearness::of(index, kin);
     let (content, zero) = by_content(index);
-    vec![
-        content.row("content"),
-        by_offset(index).row("offset"),
-        zero.row("zero"),
-    ]
+    let offset = by_offset(index);
+    let whole = Whole::of(index, identities, kin, &survey.rows);
+    let moved = ("same content at another offset", less(content, offset));
+    let differs = ("files differ elsewhere", less(offset, whole.all));
+    let rest = |reach: Classes, reason| [(reason, less(content, reach))];
+    let (reflink, copy_up) = (nearness.reflink, nearness.copy_up);
+    let image_file = nearness.image_file;
+    let apart = (
+        "not at one path of two lower layers",
+        less(whole.all, whole.layer),
+    );
+    let mechanisms = vec![
+        content.row("content", &[]),
+        offset.row("offset", &[moved]),
+        whole.row("erofs", whole.all, &[moved, differs]),
+        whole.row("composefs", whole.all, &[moved, differs]),
+        whole.row("layer", whole.layer, &[moved, differs, apart]),
+        reflink.row("reflink", &rest(reflink, "no shared extent")),
+        copy_up.row("copy-up", &rest(copy_up, "not copied up from there")),
+        image_file.row("image-file", &rest(image_file, "not a cached image of it")),
+        zero.row("zero", &[]),
+    ];
+    Savings {
+        scopes: nearness.rows(index, survey.repeated),
+        mechanisms,
+        whole: whole.classes,
+        image_files: most_first(nearness.image_files),
+        layer_causes: most_first(whole.layer_causes),
+        layer_pairs: most_first(nearness.layer_pairs),
+    }
+}
+
+fn less(reach: Classes, part: Classes) -> Bytes {
+    Bytes::of_pages(reach.saved.saturating_sub(part.saved))
+}
+
+fn most_first<T: Ord>(pages: HashMap<T, u64>) -> Vec<(T, Bytes)> {
+    let of_pages = |(whose, pages)| (whose, Bytes::of_pages(pages));
+    let mut rows: Vec<(T, Bytes)> = pages.into_iter().map(of_pages).collect();
+    rows.sort_unstable_by(|one, other| (other.1, &one.0).cmp(&(one.1, &other.0)));
+    rows
+}
+
+/// What sharing equal files would save.
+struct Whole {
+    all: Classes,
+    /// Files at the same path of two lower layers.
+    layer: Classes,
+    by_confidence: Vec<(Confidence, Bytes)>,
+    layer_by_confidence: Vec<(Confidence, Bytes)>,
+    /// Pages that `layer` saves, by the first two layers of a class of files.
+    layer_causes: HashMap<(LayerId, LayerId), u64>,
+    classes: Vec<(WholeClass, Bytes)>,
+}
+
+impl Whole {
+    fn of(index: &ContentIndex, identities: &Identities, kin: &Kin<'_>, rows: &[FileRow]) -> Self {
+        let mut whole = Self {
+            all: Classes::default(),
+            layer: Classes::default(),
+            by_confidence: Vec::new(),
+            layer_by_confidence: Vec::new(),
+            layer_causes: HashMap::new(),
+            classes: Vec::new(),
+        };
+        for class in whole_classes(index, identities, kin, rows) {
+            let pages = pages_in_common(index, &class.files);
+            whole.all.merge(pages);
+            count(&mut whole.by_confidence, class.confidence, pages);
+            for files in at_one_path(identities, &class.files) {
+                let pages = pages_in_common(index, &files);
+                whole.layer.merge(pages);
+                let layer = |inode| identities.files.get(inode)?.place.layer;
+                let mut layers = files.iter().filter_map(layer);
+                if let Some(pair) = layers.next().zip(layers.next()) {
+                    *whole.layer_causes.entry(pair).or_default() += pages.saved;
+                }
+                count(&mut whole.layer_by_confidence, class.confidence, pages);
+            }
+            whole.classes.push((class, pages.saving()));
+        }
+        whole.by_confidence.sort_unstable();
+        whole.layer_by_confidence.sort_unstable();
+        whole
+            .classes
+            .sort_by_key(|(_, saving)| std::cmp::Reverse(*saving));
+        whole
+    }
+
+    fn row(
+        &self,
+        name: &'static str,
+        classes: Classes,
+        beyond: &[(&'static str, Bytes)],
+    ) -> MechanismRow {
+        let parts = if name == "layer" {
+            &self.layer_by_confidence
+        } else {
+            &self.by_confidence
+        };
+        let least = parts.iter().map(|(confidence, _)| *confidence).max();
+        MechanismRow {
+            confidence: least.unwrap_or(Confidence::Exact),
+            by_confidence: if parts.len() > 1 {
+                parts.clone()
+            } else {
+                Vec::new()
+            },
+            ..classes.row(name, beyond)
+        }
+    }
+}
+
+fn count(parts: &mut Vec<(Confidence, Bytes)>, confidence: Confidence, pages: Classes) {
+    if pages.saved == 0 {
+        return;
+    }
+    match parts.iter_mut().find(|(known, _)| *known == confidence) {
+        Some((_, bytes)) => *bytes += pages.saving(),
+        None => parts.push((confidence, pages.saving())),
+    }
+}
+
+/// The files of a class that are at the same path of different lower layers.
+fn at_one_path(identities: &Identities, files: &[InodeId]) -> Vec<Vec<InodeId>> {
+    let mut by_path: HashMap<&[u8], Vec<InodeId>> = HashMap::new();
+    for inode in files {
+        let Some(file) = identities.files.get(inode) else {
+            continue;
+        };
+        let layer = file.place.layer.and_then(|id| identities.layers.layer(id));
+        let is_lower = layer
+            .is_some_and(|layer| matches!(layer.kind, LayerKind::Lower | LayerKind::ImageMount));
+        if let Some(path) = file.place.path_in_layer().filter(|_| is_lower) {
+            by_path.entry(path).or_default().push(*inode);
+        }
+    }
+    by_path
+        .into_values()
+        .filter(|files| files.len() > 1)
+        .collect()
 }
 
 /// Same content anywhere, and zero pages apart. Starts from the content table and takes
@@ -156,7 +322,7 @@ fn by_offset(index: &ContentIndex) -> Classes {
 }
 
 /// One key for a content at a page index (the finalizer of `MurmurHash3` over both).
-fn mix(content: ContentHash, page: PageIndex) -> u64 {
+pub(super) fn mix(content: ContentHash, page: PageIndex) -> u64 {
     let mut key = content.0 ^ page.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     key = (key ^ (key >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     key = (key ^ (key >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
@@ -180,21 +346,6 @@ mod tests {
 
     proptest! {
         #[test]
-        fn scopes_partition_the_duplicates(index in samples::index()) {
-            let rows = scopes(&index);
-            let names: Vec<&str> = rows.iter().map(|row| row.name).collect();
-            prop_assert_eq!(names, ["zero", "self", "host"]);
-            let sum: Bytes = rows.iter().map(|row| row.duplicate).sum();
-            prop_assert_eq!(sum, Bytes::of_pages(index.totals().duplicate));
-            let pages = hashed_pages(&index);
-            let not_zero = || pages.iter().filter(|page| page.2 != ZERO);
-            let within = counts(not_zero().map(|page| (page.0, page.2)));
-            prop_assert_eq!(rows[1].duplicate, beyond_the_first(&within).0);
-            let files = counts(within.keys().map(|(_, content)| *content));
-            prop_assert_eq!(rows[2].duplicate, beyond_the_first(&files).0);
-        }
-
-        #[test]
         fn mechanisms_save_what_their_classes_hold_beyond_the_first(index in samples::index()) {
             let pages: Vec<_> = hashed_pages(&index).into_iter()
                 .filter(|page| index.view(page.0).is_some_and(|inode| inode.eligible)).collect();
@@ -204,9 +355,15 @@ mod tests {
                 ("offset", beyond_the_first(&counts(not_zero().map(|page| (page.2, page.1))))),
                 ("zero", beyond_the_first(&counts(pages.iter().filter(|page| page.2 == ZERO).map(|page| page.2)))),
             ];
-            let rows = mechanisms(&index);
-            let found: Vec<_> = rows.iter().map(|row| (row.name, (row.saving, row.groups))).collect();
-            prop_assert_eq!(found, expected);
+            let rows = savings(&index, &Identities::default()).mechanisms;
+            for (name, saving) in expected {
+                let row = rows.iter().find(|row| row.name == name).expect("it is listed");
+                prop_assert_eq!((row.saving, row.groups), saving, "{}", name);
+            }
+            for row in rows.iter().filter(|row| row.name != "zero") {
+                let beyond: Bytes = row.out_of_reach.iter().map(|(_, bytes)| *bytes).sum();
+                prop_assert_eq!(row.saving + beyond, rows[0].saving, "{}", row.name);
+            }
         }
     }
 }

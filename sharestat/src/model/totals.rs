@@ -1,9 +1,11 @@
 //! The sums of a content index, all in pages.
 
+use serde::{Deserialize, Serialize};
+
 /// What is resident, what of it is known, and how much of that is duplicate.
 ///
 /// Always: `resident = hashed + Σ skipped` and `hashed = distinct + duplicate`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Pages in the page cache.
     pub resident: u64,
@@ -28,6 +30,14 @@ impl Totals {
     #[must_use]
     pub fn skipped_pages(&self) -> u64 {
         self.skipped.iter().sum()
+    }
+
+    /// Resident pages that may have a hash after a short wait: those under writeback, not
+    /// uptodate yet, raced, and those whose turn has not come.
+    #[must_use]
+    pub const fn unsettled(&self) -> u64 {
+        let [_dirty, writeback, not_uptodate, raced, _unreadable, budget] = self.skipped;
+        writeback + not_uptodate + raced + budget
     }
 }
 

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 pub const PAGE_SIZE: u64 = sharestat_ebpf::PAGE_SIZE as u64;
 
 /// Position of a page in its file, in pages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct PageIndex(pub u64);
 
 impl PageIndex {
@@ -20,8 +23,22 @@ impl PageIndex {
 }
 
 /// XXH64 of one page under the run's seed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "[u8; 8]", from = "[u8; 8]")]
 pub struct ContentHash(pub u64);
+
+/// Always 8 bytes: variable lengths would make random numbers longer.
+impl From<ContentHash> for [u8; 8] {
+    fn from(content: ContentHash) -> Self {
+        content.0.to_le_bytes()
+    }
+}
+
+impl From<[u8; 8]> for ContentHash {
+    fn from(bytes: [u8; 8]) -> Self {
+        Self(u64::from_le_bytes(bytes))
+    }
+}
 
 /// A count of bytes.
 #[derive(

@@ -1,21 +1,26 @@
 //! Making a [`Report`] from a measurement: names are looked up, pages become bytes,
 //! lists are sorted by duplicate bytes, most first, then by name.
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::{cmp::Reverse, collections::HashMap, panic::resume_unwind, thread};
 
 use super::{
     document::{
-        Coverage, FileEntry, FilesystemEntry, Hook, MeasurementInfo, Mechanism, PartnerEntry,
-        Report, SCHEMA, Scope, Skipped, Tool, TotalBytes,
+        AdviceEntry, CopyUpEntry, Coverage, FileEntry, FilesystemEntry, Hook, IdentityInfo,
+        MeasurementInfo, Mechanism, PartnerEntry, Reason, Report, SCHEMA, Scope, Skipped,
+        SureBytes, Tool, TotalBytes,
     },
     host::Host,
+    owners::{Filter, Owners},
 };
 use crate::model::{
-    files::{FileRow, Partner, partners, survey_files},
+    advice::{Advice, advice},
+    copy_ups::{CopyUp, copy_ups},
+    files::{FileRow, Partner, partners_among, survey_files},
     groups::group_rows,
     inode::{Dev, InodeId, InodeKey},
+    kin::Kin,
     measurement::{Filesystem, Measurement},
-    savings::{mechanisms, scopes_of},
+    savings::{MechanismRow, savings_of},
     totals::Totals,
     units::Bytes,
 };
@@ -27,9 +32,33 @@ impl Report {
     /// Sums up a measurement; `top` limits the list of files, 0 lists all.
     #[must_use]
     pub fn new(measurement: &Measurement, host: &Host, top: usize) -> Self {
+        Self::filtered(measurement, host, top, &Filter::default())
+    }
+
+    /// The same, with only those files, layers, images and containers in its lists that
+    /// pass a filter. All sums stay those of the whole measurement.
+    #[must_use]
+    pub fn filtered(measurement: &Measurement, host: &Host, top: usize, filter: &Filter) -> Self {
         let names = Names::new(measurement);
-        let totals = measurement.index.totals();
-        let survey = survey_files(&measurement.index);
+        let index = &measurement.index;
+        let totals = index.totals();
+        let identities = &measurement.identity;
+        let owners = Owners::new(identities, filter);
+        let kin = Kin::of(index, identities);
+        // All of these pass over many pages, and few need another's answer.
+        let (survey, (filesystems, copy_ups)) = at_once(
+            || survey_files(index),
+            || {
+                (
+                    names.filesystem_entries(),
+                    copy_ups(index, identities, &kin),
+                )
+            },
+        );
+        let (files, savings) = at_once(
+            || names.file_entries(survey.rows.clone(), top, &owners),
+            || savings_of(index, identities, &kin, &survey),
+        );
         Self {
             schema: SCHEMA.to_owned(),
             tool: Tool {
@@ -40,29 +69,87 @@ impl Report {
             measurement: measurement_info(measurement),
             coverage: coverage(measurement, &totals),
             totals: total_bytes(&totals),
-            scopes: scopes_of(&measurement.index, survey.repeated)
-                .into_iter()
+            scopes: savings
+                .scopes
+                .iter()
                 .map(|row| Scope {
                     name: row.name.to_owned(),
                     duplicate_bytes: row.duplicate.0,
                 })
                 .collect(),
-            mechanisms: mechanisms(&measurement.index)
-                .into_iter()
-                .map(|row| Mechanism {
-                    name: row.name.to_owned(),
-                    saving_bytes: row.saving.0,
-                    groups: row.groups,
-                    confidence: row.confidence.name().to_owned(),
-                })
-                .collect(),
-            filesystems: names.filesystem_entries(),
-            layers: Vec::new(),
-            images: Vec::new(),
-            containers: Vec::new(),
+            mechanisms: savings.mechanisms.iter().map(mechanism).collect(),
+            copy_ups: names.copy_up_entries(&copy_ups, top),
+            layer_pairs: owners.layer_pair_entries(&savings.layer_pairs, top),
+            advice: advice_entries(advice(identities, &savings, &copy_ups)),
+            identity: identity_info(measurement),
+            filesystems,
+            layers: owners.layer_entries(&measurement.index),
+            images: owners.image_entries(&measurement.index),
+            containers: owners.container_entries(&measurement.index),
             memcgs: Vec::new(),
-            files: names.file_entries(survey.rows, top),
+            files,
         }
+    }
+}
+
+/// Two answers, the second from a thread of its own.
+fn at_once<A, B: Send>(here: impl FnOnce() -> A, there: impl FnOnce() -> B + Send) -> (A, B) {
+    thread::scope(|scope| {
+        let there = scope.spawn(there);
+        let here = here();
+        let there = there.join().unwrap_or_else(|panic| resume_unwind(panic));
+        (here, there)
+    })
+}
+
+fn mechanism(row: &MechanismRow) -> Mechanism {
+    Mechanism {
+        name: row.name.to_owned(),
+        saving_bytes: row.saving.0,
+        groups: row.groups,
+        confidence: row.confidence.name().to_owned(),
+        by_confidence: row
+            .by_confidence
+            .iter()
+            .map(|(confidence, bytes)| SureBytes {
+                confidence: confidence.name().to_owned(),
+                saving_bytes: bytes.0,
+            })
+            .collect(),
+        out_of_reach: row
+            .out_of_reach
+            .iter()
+            .map(|(reason, bytes)| Reason {
+                reason: (*reason).to_owned(),
+                bytes: bytes.0,
+            })
+            .collect(),
+    }
+}
+
+fn advice_entries(advice: Vec<Advice>) -> Vec<AdviceEntry> {
+    let entry = |line: Advice| AdviceEntry {
+        mechanism: line.mechanism.to_owned(),
+        action: line.action,
+        saving_bytes: line.saving.0,
+        cause: line.cause,
+    };
+    advice.into_iter().map(entry).collect()
+}
+
+/// Bytes whose layer cannot be found because their path is not known.
+fn identity_info(measurement: &Measurement) -> IdentityInfo {
+    let files = &measurement.identity.files;
+    let unresolved = measurement.index.inodes().filter(|inode| {
+        files
+            .get(&inode.id)
+            .is_none_or(|file| file.place.path_in_fs.is_none() && file.place.device.is_none())
+    });
+    IdentityInfo {
+        unresolved_bytes: unresolved
+            .map(|inode| Bytes::of_pages(inode.resident()).0)
+            .sum(),
+        warnings: measurement.identity.warnings.clone(),
     }
 }
 
@@ -178,11 +265,30 @@ impl<'a> Names<'a> {
         entries
     }
 
-    fn file_entries(&self, rows: Vec<FileRow>, top: usize) -> Vec<FileEntry> {
+    fn copy_up_entries(&self, copy_ups: &[CopyUp], top: usize) -> Vec<CopyUpEntry> {
+        let most = if top == 0 { usize::MAX } else { top };
+        let entry = |copy_up: &CopyUp| CopyUpEntry {
+            path: self.path(copy_up.copy),
+            source: self.path(copy_up.source),
+            equal_bytes: copy_up.equal.0,
+            differing_bytes: copy_up.differing.0,
+            metadata_only: copy_up.metadata_only,
+        };
+        copy_ups.iter().take(most).map(entry).collect()
+    }
+
+    fn file_entries(&self, rows: Vec<FileRow>, top: usize, owners: &Owners<'_>) -> Vec<FileEntry> {
         let index = &self.measurement.index;
         let mut rows: Vec<(String, FileRow)> = rows
             .into_iter()
+            .filter(|row| owners.shows_file(row.inode))
             .map(|row| (self.path(row.inode), row))
+            .collect();
+        // Files without a duplicate page are nobody's partners.
+        let holders: Vec<InodeId> = rows
+            .iter()
+            .filter(|(_, row)| row.duplicate.0 > 0)
+            .map(|(_, row)| row.inode)
             .collect();
         rows.sort_by(|(path, row), (other_path, other)| {
             (Reverse(row.duplicate), path, row.inode).cmp(&(
@@ -195,16 +301,22 @@ impl<'a> Names<'a> {
             rows.truncate(top);
         }
         let listed: Vec<InodeId> = rows.iter().map(|(_, row)| row.inode).collect();
-        let mut partners = partners(index, &listed, PARTNERS);
+        let mut partners = partners_among(index, &listed, holders.into_iter(), PARTNERS);
         rows.into_iter()
             .map(|(path, row)| {
                 let partners = partners.remove(&row.inode).unwrap_or_default();
-                self.file_entry(path, &row, &partners)
+                self.file_entry(path, &row, &partners, owners)
             })
             .collect()
     }
 
-    fn file_entry(&self, path: String, row: &FileRow, partners: &[Partner]) -> FileEntry {
+    fn file_entry(
+        &self,
+        path: String,
+        row: &FileRow,
+        partners: &[Partner],
+        owners: &Owners<'_>,
+    ) -> FileEntry {
         let key = self.key(row.inode);
         let filesystem = self.of_inode.get(&row.inode);
         FileEntry {
@@ -218,6 +330,9 @@ impl<'a> Names<'a> {
             duplicate_bytes: row.duplicate.0,
             exclusive_bytes: row.exclusive.0,
             saving_share_bytes: row.saving_share,
+            layer: owners.layer_of(row.inode),
+            images: owners.images_of(row.inode),
+            containers: owners.containers_of(row.inode),
             partners: partners
                 .iter()
                 .map(|partner| PartnerEntry {
@@ -254,6 +369,7 @@ fn unknown_filesystem(dev: Dev) -> Filesystem {
         fs_type: "unknown".to_owned(),
         id: dev.to_string(),
         mount_point: None,
+        source: None,
     }
 }
 

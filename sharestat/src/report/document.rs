@@ -31,11 +31,19 @@ pub struct Report {
     pub mechanisms: Vec<Mechanism>,
     /// By filesystem (superblock).
     pub filesystems: Vec<FilesystemEntry>,
-    /// By overlay layer.
+    /// Files that overlayfs copied up and that are cached in both places.
+    pub copy_ups: Vec<CopyUpEntry>,
+    /// The duplicates of scope `cross-layer` by the layers they are between, most first.
+    pub layer_pairs: Vec<LayerPair>,
+    /// What to change, most saving first.
+    pub advice: Vec<AdviceEntry>,
+    /// What is not known of layers, images and names.
+    pub identity: IdentityInfo,
+    /// By layer; every file is in one at most.
     pub layers: Vec<Group>,
-    /// By image.
+    /// By image; a layer of several images counts in each.
     pub images: Vec<Group>,
-    /// By container.
+    /// By container; a layer that several show counts in each.
     pub containers: Vec<Group>,
     /// By memory cgroup.
     pub memcgs: Vec<Group>,
@@ -148,8 +156,80 @@ pub struct Mechanism {
     pub saving_bytes: u64,
     /// Classes of at least two pages.
     pub groups: u64,
+    /// `exact`, `probable` or `verified`, of the least sure part.
+    pub confidence: String,
+    /// The saving by confidence, where it is not all as sure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_confidence: Vec<SureBytes>,
+    /// Why it does not save as much as `content`; adds up to the difference.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub out_of_reach: Vec<Reason>,
+}
+
+/// A part of a saving.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SureBytes {
     /// `exact`, `probable` or `verified`.
     pub confidence: String,
+    /// That part.
+    pub saving_bytes: u64,
+}
+
+/// Why some bytes are not saved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reason {
+    /// In words.
+    pub reason: String,
+    /// How much of `content`'s saving.
+    pub bytes: u64,
+}
+
+/// A file of an upper layer and the lower file that it hides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CopyUpEntry {
+    /// The upper file.
+    pub path: String,
+    /// The lower file.
+    pub source: String,
+    /// Cached in both, equal.
+    pub equal_bytes: u64,
+    /// Cached in both, different.
+    pub differing_bytes: u64,
+    /// Same size and no difference found: it was copied for its metadata.
+    pub metadata_only: bool,
+}
+
+/// Two layers with equal contents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LayerPair {
+    /// The names of the layers, as in `layers`.
+    pub layers: [String; 2],
+    /// The images that have the one or the other.
+    pub images: Vec<String>,
+    /// Copies beyond the first whose nearest other copy is in the other layer.
+    pub duplicate_bytes: u64,
+}
+
+/// A change that would save memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AdviceEntry {
+    /// The mechanism whose saving it is.
+    pub mechanism: String,
+    /// What to change.
+    pub action: String,
+    /// What it would save.
+    pub saving_bytes: u64,
+    /// The largest cause.
+    pub cause: String,
+}
+
+/// What could not be found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IdentityInfo {
+    /// Cached for files without a whole path: no layer can be found for them.
+    pub unresolved_bytes: u64,
+    /// Sentences about what could not be read, and what to do.
+    pub warnings: Vec<String>,
 }
 
 /// What a layer, image, container or memory cgroup holds.
@@ -165,8 +245,33 @@ pub struct Group {
     pub duplicate_bytes: u64,
     /// Pages whose content has no copy outside.
     pub exclusive_bytes: u64,
-    /// Its part of what sharing would save; the parts add up to the duplicate bytes.
+    /// Its part of what sharing would save; the parts of files add up to the duplicate
+    /// bytes.
     pub saving_share_bytes: f64,
+    /// Of images and containers: resident, layers of `n` of them counted as an n-th.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proportional_bytes: Option<f64>,
+    /// Of a container: page cache charged to its memory cgroup, of whatever files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charged_bytes: Option<u64>,
+    /// Who keeps it: `docker`, `containerd`, `podman`, `flatpak`, `snap` or `mount`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+    /// Of a layer: `lower`, `upper`, `image-file` or `image-mount`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Of a layer: its directory or file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// Of a layer: the images that have it; of a container: its image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
+    /// Of an image or container: its layers, by `id`, lowest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<String>,
+    /// Of a container: its pod, `namespace/name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
 }
 
 /// What a filesystem (superblock) holds.
@@ -211,6 +316,15 @@ pub struct FileEntry {
     pub exclusive_bytes: u64,
     /// Its part of what sharing would save; the parts add up to the duplicate bytes.
     pub saving_share_bytes: f64,
+    /// The name of its layer, as in `layers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// The names of the images that have the layer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
+    /// The names of the containers that show the layer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<String>,
     /// The files that it shares most content with, zero pages aside.
     pub partners: Vec<PartnerEntry>,
 }

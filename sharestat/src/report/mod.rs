@@ -7,10 +7,12 @@ pub mod document;
 pub mod host;
 pub mod json;
 pub mod ndjson;
+pub mod owners;
 pub mod text;
 
 pub use document::Report;
 pub use host::Host;
+pub use owners::Filter;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     Report,
-    document::{Coverage, MeasurementInfo, Tool, TotalBytes},
+    document::{Coverage, IdentityInfo, MeasurementInfo, Tool, TotalBytes},
     host::Host,
 };
 
@@ -28,6 +28,7 @@ struct Head<'a> {
     measurement: &'a MeasurementInfo,
     coverage: &'a Coverage,
     totals: &'a TotalBytes,
+    identity: &'a IdentityInfo,
 }
 
 /// Writes the report.
@@ -45,6 +46,10 @@ pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
         scopes,
         mechanisms,
         filesystems,
+        copy_ups,
+        layer_pairs,
+        advice,
+        identity,
         layers,
         images,
         containers,
@@ -58,11 +63,15 @@ pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
         measurement,
         coverage,
         totals,
+        identity,
     };
     lines(&mut out, "report", std::slice::from_ref(&head))?;
     lines(&mut out, "scope", scopes)?;
     lines(&mut out, "mechanism", mechanisms)?;
     lines(&mut out, "filesystem", filesystems)?;
+    lines(&mut out, "copy_up", copy_ups)?;
+    lines(&mut out, "layer_pair", layer_pairs)?;
+    lines(&mut out, "advice", advice)?;
     lines(&mut out, "layer", layers)?;
     lines(&mut out, "image", images)?;
     lines(&mut out, "container", containers)?;

@@ -6,7 +6,7 @@ use super::{Host, Report};
 use crate::model::{
     index::ContentIndex,
     inode::{Dev, InodeKey},
-    measurement::{Engine, FileIdentity, Filesystem, HookStatus, Identities, Measurement},
+    measurement::{Engine, FileIdentity, Filesystem, HookStatus, Identities, Measurement, Place},
     page::{Observation, SkipReason},
     units::{ContentHash, PageIndex},
 };
@@ -15,7 +15,7 @@ pub(super) const ZERO: ContentHash = ContentHash(1);
 
 /// Two libraries with two pages in common and a zero page each in one of them and in an
 /// unnamed tmpfs file; one unknown inode whose pages were not hashed.
-pub(super) fn measurement() -> Measurement {
+pub(crate) fn measurement() -> Measurement {
     let mut index = ContentIndex::new(ZERO);
     let root = Dev::new(8, 1);
     let key = |dev, ino| InodeKey {
@@ -52,6 +52,10 @@ pub(super) fn measurement() -> Measurement {
         deleted: !named,
         size: 16384,
         links: u32::from(named),
+        place: Place {
+            path_in_fs: named.then(|| path.as_bytes().into()),
+            ..Place::default()
+        },
     };
     Measurement {
         engine: Engine::Bpf,
@@ -62,6 +66,8 @@ pub(super) fn measurement() -> Measurement {
             event: "mm_filemap_add_to_page_cache".to_owned(),
             attached: "raw_tracepoint".to_owned(),
             lost: 3,
+            loss: String::new(),
+            optional: false,
         }],
         events_lost: 3,
         complete: false,
@@ -73,12 +79,14 @@ pub(super) fn measurement() -> Measurement {
                     fs_type: "ext4".to_owned(),
                     id: "/dev/sda1".to_owned(),
                     mount_point: Some("/".to_owned()),
+                    source: None,
                 },
                 Filesystem {
                     dev: Dev::new(0, 24),
                     fs_type: "tmpfs".to_owned(),
                     id: "tmpfs".to_owned(),
                     mount_point: Some("/run/shm".to_owned()),
+                    source: None,
                 },
             ],
             files: HashMap::from([
@@ -86,6 +94,7 @@ pub(super) fn measurement() -> Measurement {
                 (two, file(0, "/srv/b/libpython3.so", true)),
                 (shm, file(1, "tmpfs:13", false)),
             ]),
+            ..Identities::default()
         },
         notes: vec!["tmpfs is as of the census".to_owned()],
     }

@@ -1,6 +1,8 @@
 //! The report for people: totals and coverage first, then savings, then the files. It
 //! keeps to the width it is given; bold headings are the only styling.
 
+mod owned;
+
 use std::io::{self, Write};
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
@@ -33,6 +35,24 @@ pub fn write(report: &Report, layout: Layout, mut out: impl Write) -> io::Result
     print(&mut out, &scopes(report, layout))?;
     heading(&mut out, layout, "Savings, overlapping")?;
     print(&mut out, &mechanisms(report, layout))?;
+    if !report.advice.is_empty() {
+        heading(&mut out, layout, "What to do")?;
+        print(&mut out, &owned::advice(report, layout))?;
+    }
+    for (title, groups) in [
+        ("Layers", &report.layers),
+        ("Images", &report.images),
+        ("Containers", &report.containers),
+    ] {
+        if !groups.is_empty() {
+            heading(&mut out, layout, title)?;
+            print(&mut out, &owned::groups(groups, layout))?;
+        }
+    }
+    if !report.copy_ups.is_empty() {
+        heading(&mut out, layout, "Copied up")?;
+        print(&mut out, &owned::copy_ups(report, layout))?;
+    }
     heading(&mut out, layout, "Filesystems")?;
     print(&mut out, &filesystems(report, layout))?;
     heading(&mut out, layout, "Top duplicate files")?;
@@ -94,7 +114,16 @@ fn summary(report: &Report, layout: Layout) -> Table {
         ),
         ("Coverage", coverage_line(coverage)),
     ];
-    rows.extend(measurement.notes.iter().map(|note| ("Note", note.clone())));
+    let identity = &report.identity;
+    if identity.unresolved_bytes > 0 {
+        let words = "of files without a known path, in no layer";
+        rows.push((
+            "Unresolved",
+            format!("{} {words}", Bytes(identity.unresolved_bytes)),
+        ));
+    }
+    let notes = measurement.notes.iter().chain(&identity.warnings);
+    rows.extend(notes.map(|note| ("Note", note.clone())));
     let mut table = table(layout, &[], 0);
     for (name, words) in rows {
         table.add_row([Cell::new(name), Cell::new(shown(&words))]);
@@ -153,7 +182,11 @@ pub fn coverage_line(coverage: &Coverage) -> String {
 
 fn scopes(report: &Report, layout: Layout) -> Table {
     let mut table = table(layout, &["duplicate", "part", "scope"], 2);
-    for scope in &report.scopes {
+    for scope in report
+        .scopes
+        .iter()
+        .filter(|scope| shows(&scope.name, scope.duplicate_bytes))
+    {
         table.add_row([
             number(&Bytes(scope.duplicate_bytes).to_string()),
             number(&percent(
@@ -169,7 +202,11 @@ fn scopes(report: &Report, layout: Layout) -> Table {
 
 fn mechanisms(report: &Report, layout: Layout) -> Table {
     let mut table = table(layout, &["saving", "groups", "mechanism"], 2);
-    for mechanism in &report.mechanisms {
+    for mechanism in report
+        .mechanisms
+        .iter()
+        .filter(|mechanism| shows(&mechanism.name, mechanism.saving_bytes))
+    {
         table.add_row([
             number(&Bytes(mechanism.saving_bytes).to_string()),
             number(&grouped(mechanism.groups)),
@@ -178,6 +215,11 @@ fn mechanisms(report: &Report, layout: Layout) -> Table {
     }
     arrange(&mut table);
     table
+}
+
+/// What is nothing is left out, except what every host has.
+fn shows(name: &str, bytes: u64) -> bool {
+    bytes > 0 || matches!(name, "zero" | "self" | "host" | "content" | "offset")
 }
 
 /// One row of a list: four quantities, and whose they are.
@@ -218,6 +260,9 @@ fn files(report: &Report, layout: Layout) -> Table {
 
 fn with_partners(file: &FileEntry) -> String {
     let mut whose = shown(&file.path);
+    if let Some(layer) = &file.layer {
+        whose.extend(["\n  in layer ", &shown(layer)]);
+    }
     for partner in &file.partners {
         let shared = Bytes(partner.shared_bytes).to_string();
         whose.extend(["\n  ", &shared, " with ", &shown(&partner.path)]);

@@ -23,6 +23,7 @@ use super::{
     state::{Effect, State, Step},
     theme::Role,
     units::span,
+    views::groups,
 };
 use crate::query::QueryError;
 
@@ -144,7 +145,7 @@ impl State {
                     selected: 0,
                 });
             }
-            Action::View(view) => self.show(view),
+            Action::View(view) => self.visit(view, now),
             Action::NextView => self.show(self.beside(1)),
             Action::PreviousView => self.show(self.beside(self.tabs().len() - 1)),
             Action::Up => self.move_to(cursor.saturating_sub(1)),
@@ -183,12 +184,28 @@ impl State {
                 self.effects.push(Effect::Send(Command::RefreshNow));
             }
             Action::Write => self.effects.push(Effect::Write(Arc::clone(self.frame()))),
+            Action::Play(play) if self.latest.playback.is_some() => {
+                self.effects.push(Effect::Send(Command::Play(play)));
+            }
+            Action::Play(_) => {
+                let text = "only a recording can be played: 'sharestat top --replay FILE'";
+                self.say(text, Role::Warning, now);
+            }
             Action::Mouse => {
                 self.mouse = !self.mouse;
                 self.effects.push(Effect::Mouse(self.mouse));
                 let word = if self.mouse { "on" } else { "off" };
                 self.say(format!("mouse {word}"), Role::Text, now);
             }
+        }
+    }
+
+    /// Shows a view; one without rows says why instead.
+    fn visit(&mut self, view: View, now: Instant) {
+        if self.offers(view) {
+            self.show(view);
+        } else {
+            self.say(groups::empty(self, view), Role::Warning, now);
         }
     }
 

@@ -1,14 +1,14 @@
 //! A frame as plain text, for `top --once`, `-b` and pipes: sums first, then the files.
 
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
 
 use super::{
     columns::{Column, Table},
     frame::{Census, Frame},
     list::List,
     pages::{Page, Rows},
-    text::{clean, keep_end, pad_left, pad_right, width},
-    units::{Units, count, percent, rate, ratio},
+    text::{clean, keep_ends, pad_left, pad_right, width},
+    units::{Units, count, percent, rate, ratio, span},
 };
 use crate::{
     model::units::Bytes,
@@ -108,6 +108,13 @@ fn summary(frame: &Frame, units: Units) -> Vec<String> {
         )
     });
     let savings = savings.collect::<Vec<_>>().join(", ");
+    let behind = match frame.lists.behind_ms {
+        0..1_000 => String::new(),
+        behind => format!(
+            "; this and the lists as of {} before the sums",
+            span(Duration::from_millis(behind))
+        ),
+    };
     vec![
         format!(
             "sharestat: {} at {:.0}, engine {}, census {census}, {} events lost",
@@ -132,7 +139,7 @@ fn summary(frame: &Frame, units: Units) -> Vec<String> {
             size(totals.zero_copies)
         ),
         format!(
-            "would save: {}",
+            "would save: {}{behind}",
             if savings.is_empty() {
                 "not computed yet"
             } else {
@@ -157,7 +164,14 @@ fn files(frame: &Frame, options: &BatchOptions, list: &mut List, text: &mut Stri
     } else {
         options.rows
     };
-    let columns = list.table().columns();
+    // How much of a file is hashed is left to the reports, which have it in full.
+    let columns: Vec<Column> = list
+        .table()
+        .columns()
+        .iter()
+        .copied()
+        .filter(|column| *column != Column::Hashed)
+        .collect();
     let resident = Bytes::of_pages(frame.totals.resident).0;
     let size = options.units.columns(resident).max(10);
     let wide = |column: Column| if column.is_text() { 8 } else { size };
@@ -191,7 +205,7 @@ fn files(frame: &Frame, options: &BatchOptions, list: &mut List, text: &mut Stri
             match options.width {
                 Some(room) if at_end => {
                     let rest = room.saturating_sub(width(&line));
-                    line.push_str(&keep_end(&value, rest, "…"));
+                    line.push_str(&keep_ends(&value, rest, "…"));
                 }
                 _ if at_end => line.push_str(&value),
                 _ => {

@@ -1,6 +1,6 @@
 //! The frame round every page: tabs, status line, footer, filter prompt.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ratatui::{
     Frame as Canvas,
@@ -11,7 +11,7 @@ use ratatui::{
 use super::{
     actions::{ACTIONS, Action, Group},
     draw::{Hit, Hits, line},
-    frame::Census,
+    frame::{Census, Playback},
     overlay::Overlay,
     pages::View,
     state::State,
@@ -68,8 +68,8 @@ pub(super) fn tabs(state: &State, canvas: &mut Canvas<'_>, area: Rect, hits: &mu
 /// How old, how complete: the line that keeps the numbers honest.
 pub(super) fn status(state: &State, now: Instant, room: usize) -> Line<'static> {
     let frame = state.frame();
-    let style = |role| state.theme.style(role);
     let age = span(now.saturating_duration_since(frame.taken));
+    let mut facts: Vec<(String, Role)> = Vec::new();
     if state.frozen.is_some() {
         let key = state
             .keys
@@ -77,13 +77,22 @@ pub(super) fn status(state: &State, now: Instant, room: usize) -> Line<'static> 
             .first()
             .map(ToString::to_string);
         let resume = key.map_or(String::new(), |key| format!(" ({key} resumes)"));
-        let text = format!(" FROZEN: data is {age} old{resume}");
-        let text = pad_right(&keep_start(&text, room, state.theme.glyphs.cut), room);
-        return Line::styled(text, style(Role::Banner));
+        facts.push((format!("FROZEN: data is {age} old{resume}"), Role::Banner));
     }
     let totals = &frame.totals;
-    let dot = format!(" {} ", state.theme.glyphs.dot);
-    let mut facts: Vec<(String, Role)> = Vec::new();
+    if !frame.is_measured() {
+        facts.push((
+            "starting: nothing is measured yet".to_owned(),
+            Role::Warning,
+        ));
+        return joined(state, facts, room);
+    }
+    if let Some(playback) = &frame.playback {
+        facts.push((replay(playback, state.theme.glyphs.ascii), Role::Header));
+        if playback.cut.is_some() {
+            facts.push(("recording was cut".to_owned(), Role::Bad));
+        }
+    }
     if let Census::Running { percent } = frame.census {
         facts.push((
             format!("census {percent} %, sums still grow"),
@@ -105,14 +114,44 @@ pub(super) fn status(state: &State, now: Instant, room: usize) -> Line<'static> 
         let lost = super::units::count(frame.events_lost);
         facts.push((format!("{lost} events lost"), Role::Bad));
     }
-    if state.is_stale(now) {
+    if state.frozen.is_none() && state.is_stale(now) {
         facts.push((format!("data is {age} old"), Role::Warning));
     }
     facts.push((
         format!("own CPU {:.1} %", frame.cost.cpu_percent),
         Role::Dim,
     ));
-    let mut spans = vec![Span::raw(" ")];
+    if frame.playback.is_none() {
+        facts.push((format!("every {}", span(state.refresh)), Role::Dim));
+    }
+    joined(state, facts, room)
+}
+
+/// `replay at 12 s of 1 min 40 s ×2`.
+fn replay(playback: &Playback, ascii: bool) -> String {
+    let time = |ms| span(Duration::from_millis(ms));
+    let word = if playback.paused { "paused at" } else { "at" };
+    let times = if ascii { "x" } else { "×" };
+    let speed = if (playback.speed - 1.0).abs() < f64::EPSILON {
+        String::new()
+    } else {
+        format!(" {times}{}", playback.speed)
+    };
+    format!(
+        "replay {word} {} of {}{speed}",
+        time(playback.position_ms),
+        time(playback.length_ms)
+    )
+}
+
+/// Facts as far as they fit; all of them on a banner when the picture is frozen.
+fn joined(state: &State, facts: Vec<(String, Role)>, room: usize) -> Line<'static> {
+    let dot = format!(" {} ", state.theme.glyphs.dot);
+    let style = |role| {
+        let frozen = state.frozen.is_some();
+        state.theme.style(if frozen { Role::Banner } else { role })
+    };
+    let mut spans = vec![Span::styled(" ", style(Role::Text))];
     let mut used = 1;
     for (position, (text, role)) in facts.into_iter().enumerate() {
         let before = if position == 0 { "" } else { &dot };
@@ -123,6 +162,10 @@ pub(super) fn status(state: &State, now: Instant, room: usize) -> Line<'static> 
         spans.push(Span::styled(before.to_owned(), style(Role::Dim)));
         spans.push(Span::styled(text, style(role)));
     }
+    spans.push(Span::styled(
+        pad_right("", room.saturating_sub(used)),
+        style(Role::Text),
+    ));
     Line::from(spans)
 }
 
@@ -142,6 +185,7 @@ pub(super) fn footer(state: &State, room: usize) -> Line<'static> {
             _ if state.overlay.is_some() => matches!(spec.action, Action::Open | Action::Back),
             (_, Action::Back) => state.steps.len() > 1,
             (Group::Table, _) => table,
+            (Group::Replay, action) => state.lists(action),
             (Group::General | Group::Views | Group::Moving | Group::Display, _) => true,
         };
         let keys = state.keys.keys_of(spec.action);

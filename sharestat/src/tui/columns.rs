@@ -16,6 +16,8 @@ pub enum Column {
     Runtime,
     /// Bytes in the page cache.
     Resident,
+    /// Bytes whose content is known.
+    Hashed,
     /// Bytes with another copy.
     Duplicate,
     /// Bytes without a copy outside.
@@ -68,7 +70,7 @@ macro_rules! spec {
 }
 
 /// All columns, in the order of [`Column`].
-pub const COLUMNS: [Spec; 11] = [
+pub const COLUMNS: [Spec; 12] = [
     spec!(
         Path,
         "path",
@@ -118,6 +120,16 @@ pub const COLUMNS: [Spec; 11] = [
         Bytes,
         7,
         "bytes in the page cache"
+    ),
+    spec!(
+        Hashed,
+        "hashed",
+        [],
+        "HASHED",
+        'H',
+        Bytes,
+        1,
+        "bytes whose content is known; duplicate, exclusive, saving and zero are about these only"
     ),
     spec!(
         Duplicate,
@@ -248,10 +260,13 @@ impl Table {
     #[must_use]
     pub const fn columns(self) -> &'static [Column] {
         use Column::{
-            Charged, Duplicate, Exclusive, Fs, Name, Path, Resident, Runtime, Saving, Shared, Zero,
+            Charged, Duplicate, Exclusive, Fs, Hashed, Name, Path, Resident, Runtime, Saving,
+            Shared, Zero,
         };
         match self {
-            Self::Files => &[Resident, Duplicate, Exclusive, Saving, Zero, Fs, Path],
+            Self::Files => &[
+                Resident, Hashed, Duplicate, Exclusive, Saving, Zero, Fs, Path,
+            ],
             Self::Copies => &[Shared, Fs, Path],
             Self::Filesystems => &[Resident, Duplicate, Exclusive, Saving, Zero, Fs, Name],
             Self::Layers => &[Resident, Duplicate, Exclusive, Saving, Zero, Name],

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::frame::{
     Census, CopyRow, Cost, Counter, Explanation, FileRow, Frame, GroupRow, Histogram, Hook,
-    Identity, Mechanism, Rates, SCHEMA, Sample, Scope,
+    Identity, ListsAsOf, Mechanism, Rates, SCHEMA, Sample, Scope,
 };
 use crate::model::{inode::InodeId, totals::Totals, units::Bytes};
 
@@ -38,6 +38,7 @@ pub(super) fn frame() -> Frame {
         sequence: 7,
         taken_at: "2026-11-27T10:20:30Z".parse().expect("a timestamp"),
         taken: Instant::now(),
+        lists: ListsAsOf::default(),
         host: "lab7".to_owned(),
         engine: "bpf".to_owned(),
         census: Census::Done,
@@ -118,6 +119,7 @@ pub(super) fn frame() -> Frame {
                 .to_owned(),
             "the cause of a removal is unknown without fentry".to_owned(),
         ],
+        playback: None,
     }
 }
 
@@ -131,6 +133,7 @@ pub(super) fn troubled() -> Frame {
     Frame {
         sequence: 8,
         census: Census::Running { percent: 42 },
+        lists: ListsAsOf { behind_ms: 12_300 },
         events_lost: 1_234,
         identity: Identity {
             missing: None,
@@ -155,7 +158,9 @@ pub(super) fn files(count: u32) -> Arc<[FileRow]> {
                 copy => format!("{path}.{copy}"),
             };
             let pages = u64::from(number.wrapping_mul(2_654_435_761) >> 18);
-            let share = |parts: u64| Bytes(pages * parts / 8 * 4096);
+            // Every 11th file was not hashed yet.
+            let known = if number % 11 == 10 { 0 } else { pages };
+            let share = |parts: u64| Bytes(known * parts / 8 * 4096);
             FileRow {
                 inode: InodeId(number),
                 path: path.into(),
@@ -168,6 +173,7 @@ pub(super) fn files(count: u32) -> Arc<[FileRow]> {
                 },
                 layer: path_layer(number),
                 resident: Bytes(pages * 4096),
+                hashed: Bytes(known * 4096),
                 duplicate: share(u64::from(number % 7)),
                 exclusive: share(u64::from(8 - number % 7)),
                 saving: Bytes(share(u64::from(number % 7)).0 / 2),
@@ -245,10 +251,20 @@ fn hooks() -> Vec<Hook> {
             0,
         ),
     ]
-    .map(|(event, attached, lost)| Hook {
-        event: event.to_owned(),
-        attached: attached.to_owned(),
-        lost,
+    .map(|(event, attached, lost)| {
+        let optional = event == "__remove_mapping";
+        let loss = if optional {
+            "large folios that reclaim takes before their turn are not hashed"
+        } else {
+            ""
+        };
+        Hook {
+            event: event.to_owned(),
+            attached: attached.to_owned(),
+            lost,
+            loss: loss.to_owned(),
+            optional,
+        }
     })
     .to_vec()
 }

@@ -26,6 +26,9 @@ pub struct Frame {
     /// The same moment on this machine's monotonic clock, from which ages are computed.
     #[serde(skip)]
     pub taken: Instant,
+    /// Since when the lists below hold: making them costs, so they may be older than the
+    /// sums. The moment of the frame when nothing changed since.
+    pub lists: ListsAsOf,
     /// Host name.
     pub host: String,
     /// `bpf` or `user`.
@@ -63,10 +66,33 @@ pub struct Frame {
     pub explained: Option<Explanation>,
     /// Sentences on what the numbers do not cover.
     pub notes: Vec<String>,
+    /// Where a replay is; `None` when this is measured now.
+    pub playback: Option<Playback>,
+}
+
+/// Where a replay is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Playback {
+    /// Milliseconds since the recorded measurement began.
+    pub position_ms: u64,
+    /// Milliseconds from its beginning to its last moment.
+    pub length_ms: u64,
+    /// Recorded seconds per second.
+    pub speed: f64,
+    /// Whether it stands still.
+    pub paused: bool,
+    /// How the recording was cut, when it was not ended properly.
+    pub cut: Option<String>,
 }
 
 impl Frame {
-    /// A frame without any data, measured now.
+    /// Whether anything was measured: false for [`Frame::empty`].
+    #[must_use]
+    pub const fn is_measured(&self) -> bool {
+        self.sequence > 0
+    }
+
+    /// A frame without any data, shown until the first one comes.
     #[must_use]
     pub fn empty() -> Self {
         Self {
@@ -74,6 +100,7 @@ impl Frame {
             sequence: 0,
             taken_at: Timestamp::now(),
             taken: Instant::now(),
+            lists: ListsAsOf::default(),
             host: String::new(),
             engine: String::new(),
             census: Census::Running { percent: 0 },
@@ -92,8 +119,16 @@ impl Frame {
             identity: Identity::default(),
             explained: None,
             notes: Vec::new(),
+            playback: None,
         }
     }
+}
+
+/// How far the lists of a frame lag behind its sums.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ListsAsOf {
+    /// Milliseconds between the making of the lists and the frame; 0 when they are current.
+    pub behind_ms: u64,
 }
 
 /// Progress of the first census.
@@ -157,9 +192,24 @@ pub struct Hook {
     pub attached: String,
     /// Events of it that were lost.
     pub lost: u64,
+    /// What is not measured without it; empty when it works.
+    pub loss: String,
+    /// Whether measuring goes on without it.
+    pub optional: bool,
 }
 
 impl Hook {
+    /// The doctor's word for it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match (self.works(), self.optional, self.lost) {
+            (true, _, 0) => "ok",
+            (true, ..) => "lossy",
+            (false, true, _) => "degraded",
+            (false, false, _) => "missing",
+        }
+    }
+
     /// Whether the kernel took the hook.
     #[must_use]
     pub fn works(&self) -> bool {
@@ -225,6 +275,8 @@ pub struct FileRow {
     pub layer: Option<Arc<str>>,
     /// Bytes in the page cache.
     pub resident: Bytes,
+    /// Bytes of these whose content is known. What follows is about these only.
+    pub hashed: Bytes,
     /// Bytes whose content has another copy.
     pub duplicate: Bytes,
     /// Bytes whose content has no copy outside this file.
@@ -306,6 +358,27 @@ pub enum Command {
     RefreshNow,
     /// Put the copies of this file into the coming frames.
     Explain(InodeId),
+    /// Move about in a recording.
+    Play(Play),
     /// The screen is closed: stop.
     Quit,
+}
+
+/// What can be asked of a replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Play {
+    /// Stand still, or go on.
+    Pause,
+    /// The next recorded moment.
+    Step,
+    /// The recorded moment before.
+    StepBack,
+    /// So many seconds forward, or back when negative.
+    Seek(i32),
+    /// To the beginning of what was recorded.
+    Start,
+    /// Twice as fast.
+    Faster,
+    /// Half as fast.
+    Slower,
 }

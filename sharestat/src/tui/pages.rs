@@ -60,7 +60,7 @@ impl View {
     }
 
     /// Whether the tab is worth its place: layers, images and containers only once there
-    /// are some. Its key works anyway, and says why there is nothing.
+    /// are some. Its key then says why there is nothing.
     #[must_use]
     pub fn has_rows(self, frame: &Frame) -> bool {
         match self {

@@ -48,6 +48,13 @@ impl Row for FileRow {
             Column::Path => Value::Text(&self.path),
             Column::Fs => Value::Text(&self.fs),
             Column::Resident => bytes(self.resident),
+            Column::Hashed => bytes(self.hashed),
+            // Of a file without any hashed page nothing of this is known.
+            Column::Duplicate | Column::Exclusive | Column::Saving | Column::Zero
+                if self.hashed == Bytes(0) =>
+            {
+                Value::Missing
+            }
             Column::Duplicate => bytes(self.duplicate),
             Column::Exclusive => bytes(self.exclusive),
             Column::Saving => bytes(self.saving),
@@ -74,6 +81,7 @@ impl Row for CopyRow {
             Column::Name
             | Column::Runtime
             | Column::Resident
+            | Column::Hashed
             | Column::Duplicate
             | Column::Exclusive
             | Column::Saving
@@ -102,7 +110,7 @@ impl Row for GroupRow {
             Column::Saving => bytes(self.saving),
             Column::Zero => bytes(self.zero),
             Column::Charged => self.charged.map_or(Value::Missing, bytes),
-            Column::Path | Column::Shared => Value::Missing,
+            Column::Path | Column::Hashed | Column::Shared => Value::Missing,
         }
     }
 

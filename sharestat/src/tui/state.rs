@@ -9,6 +9,7 @@ use std::{
 use ratatui::layout::Size;
 
 use super::{
+    actions::Action,
     columns::Table,
     frame::{Command, Frame},
     keys::KeyMap,
@@ -191,6 +192,9 @@ impl State {
 
     /// Whether several frames that should have come have not.
     pub(super) fn is_stale(&self, now: Instant) -> bool {
+        if self.latest.playback.is_some() {
+            return false;
+        }
         let age = now.saturating_duration_since(self.latest.taken);
         age > (self.refresh * 3).max(Duration::from_secs(2))
     }
@@ -253,7 +257,23 @@ impl State {
     /// Tabs shown now: those with rows, and the current one.
     #[must_use]
     pub fn tabs(&self) -> Vec<View> {
-        let shown = |view: &View| *view == self.view || view.has_rows(self.frame());
+        let shown = |view: &View| self.offers(*view);
         View::ALL.into_iter().filter(shown).collect()
+    }
+
+    /// Whether a view is there now.
+    #[must_use]
+    pub fn offers(&self, view: View) -> bool {
+        view == self.view || view.has_rows(self.frame())
+    }
+
+    /// Whether an action is worth listing now: not the view that has no rows yet.
+    #[must_use]
+    pub fn lists(&self, action: Action) -> bool {
+        match action {
+            Action::View(view) => self.offers(view),
+            Action::Play(_) => self.frame().playback.is_some(),
+            _ => true,
+        }
     }
 }

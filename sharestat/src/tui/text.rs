@@ -63,6 +63,24 @@ pub fn keep_end(text: &str, columns: usize, mark: &str) -> String {
     kept.into_iter().rev().collect()
 }
 
+/// Beginning and end of `text` in at most `columns`, for paths: those that differ only in
+/// the middle are rarer than those that differ at either end.
+#[must_use]
+pub fn keep_ends(text: &str, columns: usize, mark: &str) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let room = columns.saturating_sub(width(mark));
+    let head = take(text.graphemes(true), room * 2 / 5).concat();
+    let tail = take(text.graphemes(true).rev(), room - width(&head));
+    let tail: String = tail.into_iter().rev().collect();
+    if width(mark) <= columns {
+        format!("{head}{mark}{tail}")
+    } else {
+        tail
+    }
+}
+
 fn take<'a>(parts: impl Iterator<Item = &'a str>, room: usize) -> Vec<&'a str> {
     let mut used = 0;
     parts
@@ -124,6 +142,19 @@ mod tests {
     }
 
     #[test]
+    fn paths_are_cut_in_the_middle() {
+        let cut = |path| keep_ends(path, 16, "…");
+        assert_eq!(cut("/srv/web/usr/lib/libc.so"), "/srv/w…b/libc.so");
+        assert_ne!(
+            cut("/srv/web/usr/lib/libc.so"),
+            cut("/opt/web/usr/lib/libc.so")
+        );
+        assert_eq!(keep_ends("/漢字/漢字/漢", 7, "…"), "/…字/漢");
+        assert_eq!(keep_ends("abc", 1, "…"), "…");
+        assert_eq!(keep_ends("abc", 0, "…"), "");
+    }
+
+    #[test]
     fn nothing_that_moves_the_cursor_survives() {
         assert_eq!(clean("a\u{1b}[2J\n\u{202e}b", false), "a?[2J??b");
         assert_eq!(clean("Ümlaut …", true), "?mlaut ?");
@@ -140,6 +171,7 @@ mod tests {
         fn cut_text_never_takes_more_room(text in "\\PC{0,40}", columns in 0_usize..50) {
             prop_assert!(width(&keep_start(&text, columns, "…")) <= columns);
             prop_assert!(width(&keep_end(&text, columns, "~")) <= columns);
+            prop_assert!(width(&keep_ends(&text, columns, "~")) <= columns);
         }
     }
 }

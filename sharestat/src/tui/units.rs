@@ -41,6 +41,16 @@ impl Units {
         }
     }
 
+    /// What a heading has to add when the numbers do not say it themselves.
+    #[must_use]
+    pub const fn note(self) -> &'static str {
+        match self {
+            Self::Binary | Self::Decimal => "",
+            Self::Pages => " (pages of 4 KiB)",
+            Self::Raw => " (bytes)",
+        }
+    }
+
     /// So many bytes as text.
     #[must_use]
     pub fn show(self, bytes: u64) -> String {

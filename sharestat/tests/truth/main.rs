@@ -10,6 +10,7 @@ mod calm;
 mod claims;
 mod corpus;
 mod disk;
+mod erofs_images;
 mod expectation;
 mod filesystems;
 mod harness;

@@ -178,6 +178,21 @@ impl Report {
         row.map_or(0, |row| whole(row, "duplicate_bytes"))
     }
 
+    /// Bytes that a mechanism would save.
+    pub(crate) fn saving(&self, mechanism: &str) -> u64 {
+        self.mechanism(mechanism).pages
+    }
+
+    /// How sure a mechanism is.
+    pub(crate) fn confidence(&self, mechanism: &str) -> &str {
+        let rows = self.list("mechanisms").iter();
+        let mut named = rows.filter(|row| row["name"] == mechanism);
+        named
+            .next()
+            .and_then(|row| row["confidence"].as_str())
+            .unwrap_or("not listed")
+    }
+
     fn mechanism(&self, name: &str) -> ExpectedSaving {
         let row = self
             .list("mechanisms")

@@ -53,8 +53,7 @@ pub(super) fn run(series: Series, rounds: usize) -> Result<i32> {
         time_out: None,
         cargo,
         command: format!(
-            "mkfs.ext4 -q /dev/vda && mount /dev/vda /mnt && \
-             xtask bench fill collector --binary /bin/sharestat --folder /mnt --rounds {rounds}"
+            "xtask bench fill collector --binary /bin/sharestat --folder /tmp --rounds {rounds}"
         ),
     };
     match vm::boot(&cache, &guest, Output::Streams)? {

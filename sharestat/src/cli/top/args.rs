@@ -16,19 +16,7 @@ impl FromStr for Delay {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let unit = text.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
-        let number = text.strip_suffix(unit).unwrap_or(text);
-        let factor = match unit {
-            "" | "s" => 1.0,
-            "ms" => 0.001,
-            "m" | "min" => 60.0,
-            other => return Err(format!("'{other}' is no unit of time; use ms, s or m")),
-        };
-        let seconds = number
-            .parse::<f64>()
-            .map_err(|_| format!("'{text}' is no time; give seconds, as in '2' or '500ms'"))?;
-        let delay = Duration::try_from_secs_f64(seconds * factor)
-            .map_err(|_| format!("'{text}' is no time that can be waited"))?;
+        let delay = time(text)?;
         if delay < SHORTEST || delay > LONGEST {
             return Err(format!("'{text}' is out of range; 50ms to 60m"));
         }
@@ -36,7 +24,25 @@ impl FromStr for Delay {
     }
 }
 
-fn percent(text: &str) -> Result<f64, String> {
+/// A time with a unit, seconds when it has none.
+pub(in super::super) fn time(text: &str) -> Result<Duration, String> {
+    let unit = text.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
+    let number = text.strip_suffix(unit).unwrap_or(text);
+    let factor = match unit {
+        "" | "s" => 1.0,
+        "ms" => 0.001,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        other => return Err(format!("'{other}' is no unit of time; use ms, s, m or h")),
+    };
+    let seconds = number
+        .parse::<f64>()
+        .map_err(|_| format!("'{text}' is no time; give seconds, as in '2' or '500ms'"))?;
+    Duration::try_from_secs_f64(seconds * factor)
+        .map_err(|_| format!("'{text}' is no time that can be waited"))
+}
+
+pub(in super::super) fn percent(text: &str) -> Result<f64, String> {
     let number = text.trim_end_matches('%');
     match number.parse::<f64>() {
         Ok(percent) if (0.1..=100.0).contains(&percent) => Ok(percent),
@@ -57,21 +63,43 @@ Examples:
   sudo sharestat top --once                one picture as text, as in a pipe
   sudo sharestat top -b -d 5 -n 12         twelve pictures, five seconds apart
   sudo sharestat top -b --format ndjson    a report per line, for other tools
-  sudo sharestat top -F 'dup>10MiB fs=xfs' with a filter",
+  sudo sharestat top -F 'dup>10MiB fs=xfs' with a filter
+  sharestat top --replay build.ssr         a recording, without root",
     long_about = "Shows live how much of the page cache holds bytes that are cached a second time, \
         in which files, and what sharing them would save. Pages are hashed in the kernel under a \
         CPU budget; the coverage line says how many were.\n\n\
         In a pipe, or with -b, --once, -n or --format, prints text or documents instead of \
         drawing a screen."
 )]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is one switch of the command line"
-)]
 pub struct TopArgs {
     /// Measure only files below this directory (may be repeated).
     #[arg(long = "path", value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub paths: Vec<PathBuf>,
+    /// Play a recording made by 'record' instead of measuring; needs no root.
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath,
+          conflicts_with_all = ["paths", "cpu_budget", "seed"])]
+    pub replay: Option<PathBuf>,
+    /// How it is shown.
+    #[command(flatten)]
+    pub show: ShowArgs,
+    /// Share of one CPU that hashing may take, in percent.
+    #[arg(long, value_name = "PERCENT", default_value = "2", value_parser = percent)]
+    pub cpu_budget: f64,
+    /// Seed of the page hashes; random when not given.
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+    /// Options that hardly anybody needs.
+    #[command(flatten)]
+    pub instrument: InstrumentArgs,
+}
+
+/// How a measurement or a recording is shown.
+#[derive(Clone, Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one switch of the command line"
+)]
+pub struct ShowArgs {
     /// Time between pictures: 2, 0.5, 500ms.
     #[arg(short, long, value_name = "TIME", default_value = "2")]
     pub delay: Delay,
@@ -105,18 +133,9 @@ pub struct TopArgs {
     /// Draw with ASCII characters only.
     #[arg(long)]
     pub ascii: bool,
-    /// Share of one CPU that hashing may take, in percent.
-    #[arg(long, value_name = "PERCENT", default_value = "2", value_parser = percent)]
-    pub cpu_budget: f64,
-    /// Seed of the page hashes; random when not given.
-    #[arg(long, value_name = "NUMBER")]
-    pub seed: Option<u64>,
-    /// Options that hardly anybody needs.
-    #[command(flatten)]
-    pub instrument: InstrumentArgs,
 }
 
-impl TopArgs {
+impl ShowArgs {
     /// Whether the arguments ask for something that is not a screen.
     pub(super) const fn wants_stream(&self) -> bool {
         self.batch || self.once || self.iterations.is_some() || self.format.is_some()

@@ -6,17 +6,14 @@ use std::{
 };
 
 use hdrhistogram::Histogram as Distribution;
-use jiff::Timestamp;
-use procfs::process::Process;
-use rustix::time::{ClockId, clock_gettime};
 
 use super::rows::{RowCache, shown};
 use crate::{
-    kernel::{LiveView, movement::Flow},
+    kernel::{moment::Moment, movement::Flow},
     model::{files::partners, inode::InodeId, units::Bytes},
     tui::frame::{
-        self, Census, CopyRow, Cost, Counter, Explanation, Frame, Histogram, Hook, Identity, Rates,
-        Sample,
+        self, Census, CopyRow, Cost, Counter, Explanation, FileRow, Frame, Histogram, Hook,
+        ListsAsOf, Rates, Sample,
     },
 };
 
@@ -34,6 +31,14 @@ pub(super) struct Painter {
     history: Vec<Sample>,
     explained: Option<Explanation>,
     counted: bool,
+    made: Option<Made>,
+}
+
+/// The lists that were shown last, and since when they are true.
+struct Made {
+    files: Arc<[FileRow]>,
+    generation: u64,
+    at: Duration,
 }
 
 struct Before {
@@ -52,11 +57,25 @@ impl Painter {
             history: Vec::new(),
             explained: None,
             counted: false,
+            made: None,
         }
     }
 
+    /// Forgets what came before: the next frame is of another time.
+    pub(super) fn forget(&mut self) {
+        self.before = None;
+        self.history.clear();
+        self.made = None;
+        self.rows.forget();
+    }
+
+    /// Makes the lists anew the next time.
+    pub(super) fn forget_lists(&mut self) {
+        self.rows.forget();
+    }
+
     /// A frame of this view; `explain` is the file whose copies are wanted.
-    pub(super) fn paint(&mut self, view: &LiveView<'_>, explain: Option<InodeId>) -> Frame {
+    pub(super) fn paint(&mut self, view: &Moment<'_>, explain: Option<InodeId>) -> Frame {
         let measurement = view.measurement;
         if view.counted && !self.counted {
             // What was listed while the census ran says little about what there is.
@@ -64,6 +83,7 @@ impl Painter {
             self.rows.forget();
         }
         let rows = self.rows.rows(measurement);
+        let behind = self.behind(view, &rows.files);
         let totals = measurement.index.totals();
         let (rates, cpu_percent) = self.movement(view);
         self.history.push(Sample {
@@ -79,8 +99,11 @@ impl Painter {
         Frame {
             schema: frame::SCHEMA,
             sequence: self.sequence,
-            taken_at: Timestamp::now(),
+            taken_at: measurement.started_at + view.elapsed,
             taken: Instant::now(),
+            lists: ListsAsOf {
+                behind_ms: u64::try_from(behind.as_millis()).unwrap_or(u64::MAX),
+            },
             host: self.host.clone(),
             engine: measurement.engine.name().to_owned(),
             census: census(view),
@@ -96,14 +119,16 @@ impl Painter {
                     event: hook.event.clone(),
                     attached: hook.attached.clone(),
                     lost: hook.lost,
+                    loss: hook.loss.clone(),
+                    optional: hook.optional,
                 })
                 .collect(),
             counters: view
                 .counters
                 .iter()
                 .map(|(name, value)| Counter {
-                    name: name.to_owned(),
-                    value,
+                    name: name.clone(),
+                    value: *value,
                 })
                 .collect(),
             histograms: histograms(view),
@@ -111,20 +136,37 @@ impl Painter {
             mechanisms: rows.mechanisms,
             files: rows.files,
             filesystems: rows.filesystems,
-            identity: Identity {
-                missing: Some(
-                    "this version does not look for layers, images and containers".to_owned(),
-                ),
-                ..Identity::default()
-            },
+            identity: rows.identity,
             explained: self.explained.clone(),
             notes: measurement.notes.clone(),
+            playback: None,
+        }
+    }
+
+    /// How long ago the lists were true: no time while the index is what they were made of.
+    fn behind(&mut self, view: &Moment<'_>, files: &Arc<[FileRow]>) -> Duration {
+        let generation = view.measurement.index.generation();
+        match &mut self.made {
+            Some(made) if Arc::ptr_eq(&made.files, files) => {
+                if made.generation == generation {
+                    made.at = view.elapsed;
+                }
+                view.elapsed.saturating_sub(made.at)
+            }
+            _ => {
+                self.made = Some(Made {
+                    files: Arc::clone(files),
+                    generation,
+                    at: view.elapsed,
+                });
+                Duration::ZERO
+            }
         }
     }
 
     /// Rates since the last frame, and CPU of this process in percent of one.
-    fn movement(&mut self, view: &LiveView<'_>) -> (Rates, f64) {
-        let cpu = process_time();
+    fn movement(&mut self, view: &Moment<'_>) -> (Rates, f64) {
+        let cpu = view.cpu;
         let before = self.before.replace(Before {
             elapsed: view.elapsed,
             cpu,
@@ -166,7 +208,7 @@ fn pages(number: u64) -> f64 {
     number
 }
 
-fn census(view: &LiveView<'_>) -> Census {
+fn census(view: &Moment<'_>) -> Census {
     match view.census {
         Some((at, frames)) if !view.counted => {
             let percent = (at * 100).checked_div(frames).unwrap_or(0).min(99);
@@ -178,15 +220,7 @@ fn census(view: &LiveView<'_>) -> Census {
     }
 }
 
-fn process_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(
-        u64::try_from(time.tv_sec).unwrap_or(0),
-        u32::try_from(time.tv_nsec).unwrap_or(0),
-    )
-}
-
-fn cost(view: &LiveView<'_>, cpu_percent: f64) -> Cost {
+fn cost(view: &Moment<'_>, cpu_percent: f64) -> Cost {
     let mut hooks: Option<Distribution<u64>> = None;
     for (_, costs) in view
         .hook_costs
@@ -199,12 +233,9 @@ fn cost(view: &LiveView<'_>, cpu_percent: f64) -> Cost {
             None => hooks = Some(costs.clone()),
         }
     }
-    let resident = Process::myself()
-        .and_then(|process| process.statm())
-        .map_or(0, |statm| statm.resident * procfs::page_size());
     Cost {
         cpu_percent,
-        rss: Bytes(resident),
+        rss: view.rss,
         hook_ns_p50: hooks.as_ref().map(|costs| costs.value_at_quantile(0.5)),
         hook_ns_p99: hooks.as_ref().map(|costs| costs.value_at_quantile(0.99)),
     }
@@ -226,7 +257,7 @@ fn bars(name: &str, unit: &str, values: &Distribution<u64>) -> Option<Histogram>
     })
 }
 
-fn histograms(view: &LiveView<'_>) -> Vec<Histogram> {
+fn histograms(view: &Moment<'_>) -> Vec<Histogram> {
     let own = [
         ("time to hash", "ms", &view.distributions.age_at_hash_ms),
         (
@@ -239,14 +270,14 @@ fn histograms(view: &LiveView<'_>) -> Vec<Histogram> {
     let hooks = view
         .hook_costs
         .iter()
-        .map(|(name, costs)| (*name, "ns", costs));
+        .map(|(name, costs)| (name.as_str(), "ns", costs));
     own.into_iter()
         .chain(hooks)
         .filter_map(|(name, unit, values)| bars(name, unit, values))
         .collect()
 }
 
-fn explain_file(view: &LiveView<'_>, inode: InodeId) -> Explanation {
+fn explain_file(view: &Moment<'_>, inode: InodeId) -> Explanation {
     let measurement = view.measurement;
     let identity = &measurement.identity;
     let found = partners(&measurement.index, &[inode], COPIES);

@@ -7,20 +7,29 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::owners;
 use crate::{
     model::{
         files::survey_files,
         groups::group_rows,
         inode::InodeId,
+        kin::Kin,
         measurement::{FileIdentity, Measurement},
-        savings::{mechanisms, scopes_of},
+        savings::savings_of,
         units::Bytes,
     },
-    tui::frame::{FileRow, GroupRow, Mechanism, Scope},
+    tui::frame::{FileRow, GroupRow, Identity, Mechanism, Scope},
 };
 
-/// Part of one CPU that making the lists may take.
-const SHARE: u32 = 50;
+/// Part of one CPU that making the lists may take, one in so many: while much changes,
+/// and while little does.
+const BUSY: u32 = 50;
+const QUIET: u32 = 200;
+/// Oldest that the lists get in the same cases.
+const BUSY_AGE: Duration = Duration::from_secs(30);
+const QUIET_AGE: Duration = Duration::from_mins(3);
+/// Which part of the pages must have changed for that to be much, one in so many.
+const MUCH: u64 = 100;
 
 /// Lists of files, filesystems, scopes and mechanisms.
 #[derive(Clone)]
@@ -29,6 +38,7 @@ pub(super) struct Rows {
     pub(super) filesystems: Arc<[GroupRow]>,
     pub(super) scopes: Vec<Scope>,
     pub(super) mechanisms: Vec<Mechanism>,
+    pub(super) identity: Identity,
 }
 
 /// The last lists, and when they may be made again.
@@ -36,8 +46,27 @@ pub(super) struct Rows {
 pub(super) struct RowCache {
     rows: Option<Rows>,
     generation: u64,
-    named: usize,
-    not_before: Option<Instant>,
+    named: (usize, u64),
+    made: Option<Made>,
+}
+
+/// When the lists were made, and how long that took.
+#[derive(Clone, Copy)]
+struct Made {
+    at: Instant,
+    took: Duration,
+}
+
+impl Made {
+    /// Whether it is too early to make them again.
+    fn is_recent(self, much: bool, now: Instant) -> bool {
+        let (parts, age) = if much {
+            (BUSY, BUSY_AGE)
+        } else {
+            (QUIET, QUIET_AGE)
+        };
+        now < self.at + (self.took * parts).min(age)
+    }
 }
 
 impl RowCache {
@@ -49,11 +78,17 @@ impl RowCache {
     /// The lists, as of now or of a moment ago.
     pub(super) fn rows(&mut self, measurement: &Measurement) -> Rows {
         let generation = measurement.index.generation();
-        let named = measurement.identity.files.len();
+        let named = (
+            measurement.identity.files.len(),
+            measurement.identity.revision,
+        );
         let same = generation == self.generation && named == self.named;
+        // A page that changes is booked out and in.
+        let changes = generation.saturating_sub(self.generation) / 2;
+        let much = changes > measurement.index.totals().resident / MUCH;
         let early = self
-            .not_before
-            .is_some_and(|moment| Instant::now() < moment);
+            .made
+            .is_some_and(|made| made.is_recent(much, Instant::now()));
         if let Some(rows) = &self.rows
             && (same || early)
         {
@@ -61,16 +96,18 @@ impl RowCache {
         }
         let begun = Instant::now();
         let rows = make(measurement);
-        let pause = (begun.elapsed() * SHARE).min(Duration::from_secs(30));
+        self.made = Some(Made {
+            at: Instant::now(),
+            took: begun.elapsed(),
+        });
         self.generation = generation;
         self.named = named;
-        self.not_before = Some(Instant::now() + pause);
         self.rows.insert(rows).clone()
     }
 }
 
 /// Bytes of a share, which is a sum of fractions of pages.
-fn whole(share: f64) -> Bytes {
+pub(super) fn whole(share: f64) -> Bytes {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -116,8 +153,9 @@ fn make(measurement: &Measurement) -> Rows {
                 path: shown(file, row.inode).into(),
                 fs: named(&types),
                 filesystem: named(&ids),
-                layer: None,
+                layer: file.and_then(|file| file.place.layer).map(owners::layer_id),
                 resident: row.resident,
+                hashed: row.hashed,
                 duplicate: row.duplicate,
                 exclusive: row.exclusive,
                 saving: whole(row.saving_share),
@@ -150,15 +188,19 @@ fn make(measurement: &Measurement) -> Rows {
             charged: None,
         })
         .collect();
-    let scopes = scopes_of(index, survey.repeated)
-        .into_iter()
+    let kin = Kin::of(index, identity);
+    let savings = savings_of(index, identity, &kin, &survey);
+    let scopes = savings
+        .scopes
+        .iter()
         .map(|scope| Scope {
             name: scope.name.to_owned(),
             duplicate: scope.duplicate,
         })
         .collect();
-    let mechanisms = mechanisms(index)
-        .into_iter()
+    let mechanisms = savings
+        .mechanisms
+        .iter()
         .map(|mechanism| Mechanism {
             name: mechanism.name.to_owned(),
             saving: mechanism.saving,
@@ -171,6 +213,7 @@ fn make(measurement: &Measurement) -> Rows {
         filesystems,
         scopes,
         mechanisms,
+        identity: owners::identity(measurement, &survey.rows),
     }
 }
 
@@ -180,5 +223,27 @@ pub(super) fn shown(file: Option<&FileIdentity>, inode: InodeId) -> String {
         Some(file) if file.deleted => format!("{} (deleted)", file.path),
         Some(file) => file.path.clone(),
         None => format!("inode #{}", inode.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_made_again_sooner_when_much_changed() {
+        let now = Instant::now();
+        let made = |ago: u64, took: u64| Made {
+            at: now.checked_sub(Duration::from_secs(ago)).unwrap_or(now),
+            took: Duration::from_millis(took),
+        };
+        assert!(!made(5, 100).is_recent(true, now));
+        assert!(made(4, 100).is_recent(true, now));
+        assert!(made(19, 100).is_recent(false, now));
+        assert!(!made(20, 100).is_recent(false, now));
+        assert!(
+            !made(180, 60_000).is_recent(false, now),
+            "the oldest there is"
+        );
     }
 }

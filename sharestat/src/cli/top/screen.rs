@@ -11,14 +11,14 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-use super::{args::TopArgs, picture::Painter};
+use super::{args::ShowArgs, picture::Painter};
 use crate::{
     cli::{
         args::Common,
         color::Color,
         exit::{Exit, Failure},
     },
-    kernel::{self, Go, Live, Request},
+    kernel::{self, Go, Live, Request, moment::Moment},
     model::inode::InodeId,
     report::Host,
     tui::{
@@ -35,9 +35,12 @@ const WAITING: usize = 64;
 
 type Asked = Arc<Mutex<Option<InodeId>>>;
 
+/// Shows the frames that `collect` makes on a thread of its own, until one of them ends.
 pub(super) fn show(
-    live: Live,
-    arguments: &TopArgs,
+    collect: impl FnOnce(&watch::Sender<Arc<Frame>>, mpsc::Receiver<Command>) -> Result<(), Failure>
+    + Send
+    + 'static,
+    arguments: &ShowArgs,
     common: &Common,
     files: List,
 ) -> Result<Exit, Failure> {
@@ -46,7 +49,7 @@ pub(super) fn show(
     let (commands, asked) = mpsc::channel(WAITING);
     let collector = thread::Builder::new()
         .name("collector".to_owned())
-        .spawn(move || collect(live, &frames, asked))
+        .spawn(move || collect(&frames, asked))
         .map_err(|error| {
             Failure::new(Exit::Kernel, format!("cannot start the collector: {error}"))
         })?;
@@ -69,7 +72,7 @@ pub(super) fn show(
     }
 }
 
-fn options(arguments: &TopArgs, common: &Common, files: List) -> Options {
+fn options(arguments: &ShowArgs, common: &Common, files: List) -> Options {
     let choice = match common.color {
         Color::Auto => ColourChoice::Auto,
         Color::Always => ColourChoice::Always,
@@ -86,11 +89,11 @@ fn options(arguments: &TopArgs, common: &Common, files: List) -> Options {
 }
 
 /// The collector's thread: measures, paints, publishes.
-fn collect(
+pub(super) fn measure(
     live: Live,
     frames: &watch::Sender<Arc<Frame>>,
     mut commands: mpsc::Receiver<Command>,
-) -> Result<(), kernel::Error> {
+) -> Result<(), Failure> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -110,6 +113,8 @@ fn collect(
                         Request::Now
                     }
                     Command::Quit => Request::Stop,
+                    // Nothing that is measured now can be played.
+                    Command::Play(_) => continue,
                 };
                 if requests.send(request).await.is_err() {
                     break;
@@ -121,7 +126,7 @@ fn collect(
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .take();
-            let frame = painter.paint(view, wanted);
+            let frame = painter.paint(&Moment::from(view), wanted);
             if frames.send(Arc::new(frame)).is_ok() {
                 Go::On
             } else {
@@ -129,6 +134,6 @@ fn collect(
             }
         });
         let ((), measured) = tokio::join!(relay, measure);
-        measured
+        measured.map_err(Failure::from)
     })
 }

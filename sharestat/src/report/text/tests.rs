@@ -1,7 +1,10 @@
 //! What the text looks like, and that it fits.
 
 use super::*;
-use crate::report::sample;
+use crate::report::{
+    document::{AdviceEntry, CopyUpEntry, Group},
+    sample,
+};
 
 fn written(report: &Report, width: Option<u16>) -> String {
     let mut out = Vec::new();
@@ -73,6 +76,57 @@ fn nothing_duplicate_is_said_in_a_word() {
 }
 
 #[test]
+fn layers_copy_ups_and_advice_are_shown_where_there_are_any() {
+    let mut report = sample::report();
+    report.layers.push(Group {
+        name: "app:2 [1/3]".to_owned(),
+        id: "c1".to_owned(),
+        resident_bytes: 16384,
+        duplicate_bytes: 12288,
+        exclusive_bytes: 4096,
+        saving_share_bytes: 6144.0,
+        proportional_bytes: None,
+        charged_bytes: None,
+        runtime: Some("docker".to_owned()),
+        kind: Some("lower".to_owned()),
+        directory: Some("/store/c1".to_owned()),
+        images: vec!["app:2".to_owned()],
+        layers: Vec::new(),
+        pod: None,
+    });
+    report.copy_ups.push(CopyUpEntry {
+        path: "/up/x".to_owned(),
+        source: "/low/x".to_owned(),
+        equal_bytes: 8192,
+        differing_bytes: 0,
+        metadata_only: true,
+    });
+    report.advice.push(AdviceEntry {
+        mechanism: "copy-up".to_owned(),
+        action: "change it".to_owned(),
+        saving_bytes: 8192,
+        cause: "8.0 KiB of '/up/x'".to_owned(),
+    });
+    let expected = "
+What to do
+ saving  change
+8.0 KiB  change it; most of it: 8.0 KiB of '/up/x'
+
+Layers
+duplicate   saving  exclusive  resident  name
+ 12.0 KiB  6.0 KiB    4.0 KiB  16.0 KiB  app:2 [1/3] (lower, docker)
+                                           /store/c1
+
+Copied up
+  equal  differing  upper file, and what it hides
+8.0 KiB        0 B  /up/x (metadata only)
+                      /low/x
+";
+    let text = written(&report, Some(100));
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
 fn numbers_are_grouped() {
     assert_eq!(grouped(0), "0");
     assert_eq!(grouped(999), "999");
@@ -89,6 +143,7 @@ Duplicate   12.0 KiB, 37.5 % of the 32.0 KiB hashed; 20.0 KiB distinct
 Zero pages  8.0 KiB
 Eligible    28.0 KiB could be shared
 Coverage    partial: 10 pages seen, 8 hashed, 2 skipped (1 dirty, 1 not reached), 3 events lost
+Unresolved  12.0 KiB of files without a known path, in no layer
 Note        tmpfs is as of the census
 
 Duplicates by scope
@@ -132,6 +187,8 @@ Zero pages  8.0 KiB
 Eligible    28.0 KiB could be shared
 Coverage    partial: 10 pages seen, 8 hashed, 2 skipped (1
             dirty, 1 not reached), 3 events lost
+Unresolved  12.0 KiB of files without a known path, in no
+            layer
 Note        tmpfs is as of the census
 
 Duplicates by scope

@@ -4,11 +4,11 @@ use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
 use super::{
     super::{
-        actions::{ACTIONS, Action},
+        actions::{ACTIONS, Action, Group, Spec},
         columns::{COLUMNS, Column},
         draw::Hit,
         fixture,
-        frame::Command,
+        frame::{Command, Play, Playback},
         pages::{Page, View},
         rows::{Row, RowKey},
         state::Effect,
@@ -17,7 +17,7 @@ use super::{
     },
     *,
 };
-use crate::model::inode::InodeId;
+use crate::{model::inode::InodeId, query::Value};
 
 fn plain() -> State {
     state(fixture::troubled(), Theme::new(true, false))
@@ -38,9 +38,62 @@ fn sent(state: &mut State) -> Vec<Command> {
         .collect()
 }
 
+fn playing() -> Frame {
+    Frame {
+        playback: Some(Playback {
+            position_ms: 12_000,
+            length_ms: 100_000,
+            speed: 2.0,
+            paused: false,
+            cut: Some("cut after 7 complete blocks".to_owned()),
+        }),
+        ..fixture::troubled()
+    }
+}
+
+#[test]
+fn a_replay_says_where_it_is_and_takes_its_keys() {
+    let mut state = state(playing(), Theme::new(true, false));
+    let (buffer, _) = paint(&mut state, 140, 30);
+    let status = row(&buffer, 1);
+    assert!(
+        status.contains("replay at 12 s of 1 min 40 s ×2"),
+        "{status}"
+    );
+    assert!(status.contains("recording was cut"), "{status}");
+    assert!(row(&buffer, 29).contains("p Pause"));
+    type_text(&mut state, "p.,)(+-0}{");
+    let wanted = [
+        Play::Pause,
+        Play::Step,
+        Play::StepBack,
+        Play::Seek(10),
+        Play::Seek(-10),
+        Play::Faster,
+        Play::Slower,
+        Play::Start,
+        Play::Seek(60),
+        Play::Seek(-60),
+    ];
+    assert_eq!(sent(&mut state), wanted.map(Command::Play));
+    // Standing still is no reason to say that the data is old.
+    let later = state.frame().taken + Duration::from_mins(1);
+    let (buffer, _) = paint_at(&mut state, 140, 30, later);
+    assert!(!text(&buffer).contains("old"));
+}
+
+#[test]
+fn keys_of_a_replay_say_so_when_there_is_none() {
+    let mut state = plain();
+    type_text(&mut state, "p");
+    assert!(sent(&mut state).is_empty());
+    let (buffer, _) = paint(&mut state, 140, 30);
+    assert!(row(&buffer, 29).contains("only a recording can be played"));
+}
+
 #[test]
 fn help_shows_every_action_and_every_column() {
-    let state = plain();
+    let state = state(playing(), Theme::new(true, false));
     let lines = views::help::lines(&state, 200);
     let help: Vec<String> = lines.iter().map(ToString::to_string).collect();
     for spec in ACTIONS {
@@ -70,7 +123,8 @@ fn footer_and_palette_come_from_the_table() {
     press(&mut state, Key::char('2'));
     let (buffer, _) = paint(&mut state, 200, 30);
     let footer = row(&buffer, 29);
-    for spec in ACTIONS.iter().filter(|spec| spec.action != Action::Back) {
+    let shown = |spec: &&Spec| spec.action != Action::Back && spec.group != Group::Replay;
+    for spec in ACTIONS.iter().filter(shown) {
         if let Some(word) = spec.footer {
             assert!(
                 footer.contains(&format!("{} {word}", spec.keys[0])),
@@ -268,6 +322,52 @@ fn tabs_of_layers_images_and_containers_appear_with_rows() {
     assert!(!state.tabs().contains(&View::Layers));
     state.receive(Arc::new(fixture::troubled()));
     assert_eq!(state.tabs(), View::ALL);
+}
+
+#[test]
+fn a_view_without_rows_says_why_and_is_not_opened() {
+    let mut state = state(fixture::frame(), Theme::new(true, false));
+    type_text(&mut state, "24");
+    assert_eq!(state.view, View::Files);
+    let (buffer, _) = paint(&mut state, 100, 30);
+    assert!(text(&buffer).contains("images are not known: overlay layers are not read yet"));
+    let help: String = views::help::lines(&state, 200)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert!(!help.contains("(images)") && help.contains("(files)"));
+}
+
+#[test]
+fn of_a_file_without_a_hashed_page_only_residency_is_known() {
+    let frame = fixture::frame();
+    let unknown = frame
+        .files
+        .iter()
+        .find(|file| file.hashed.0 == 0 && file.resident.0 > 0)
+        .expect("the fixture has one");
+    assert!(unknown.resident.0 > 0);
+    for column in [
+        Column::Duplicate,
+        Column::Exclusive,
+        Column::Saving,
+        Column::Zero,
+    ] {
+        assert_eq!(unknown.value(column), Value::Missing);
+    }
+    assert_eq!(unknown.bytes(Column::Hashed), Some(0));
+}
+
+#[test]
+fn before_the_first_frame_no_number_is_shown() {
+    let mut state = state(Frame::empty(), Theme::new(true, false));
+    for key in ["1", "2", "6", "8"] {
+        type_text(&mut state, key);
+        let (buffer, _) = paint(&mut state, 100, 30);
+        let shown = text(&buffer);
+        assert!(shown.contains("nothing is measured yet"), "{shown}");
+        assert!(!shown.contains("0 B"), "{shown}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::super::{pages::View, state::State};
 
 /// Why there are no rows: not looked for (and why), or none found.
-pub(super) fn empty(state: &State, view: View) -> String {
+pub(in super::super) fn empty(state: &State, view: View) -> String {
     let what = view.title().to_lowercase();
     match &state.frame().identity.missing {
         Some(reason) => format!("{what} are not known: {reason}"),

@@ -4,6 +4,7 @@ use ratatui::text::{Line, Span};
 
 use super::{
     super::{
+        frame::Census,
         state::State,
         text::{clean, pad_left, pad_right, wrap},
         theme::Role,
@@ -12,6 +13,9 @@ use super::{
     Section,
     bars::{safe, title},
 };
+
+/// Columns of the word for a hook's state, with blanks round it.
+const INDENT: usize = 12;
 
 pub(super) fn sections(state: &State, columns: usize) -> Vec<Section> {
     vec![
@@ -25,15 +29,16 @@ fn hooks(state: &State, columns: usize) -> Section {
     let theme = &state.theme;
     let mut lines = vec![title("Kernel hooks", columns, theme)];
     for hook in &state.frame().hooks {
-        let (word, role) = match (hook.works(), hook.lost) {
-            (false, _) => ("missing", Role::Bad),
-            (true, 0) => ("ok", Role::Good),
-            (true, _) => ("lossy", Role::Warning),
+        let word = hook.word();
+        let role = match word {
+            "ok" => Role::Good,
+            "missing" => Role::Bad,
+            _ => Role::Warning,
         };
         lines.push(Line::from(vec![
             Span::raw("  "),
-            Span::styled(pad_right(word, 8), theme.style(role)),
-            Span::raw(safe(&hook.event, columns.saturating_sub(10), theme)),
+            Span::styled(pad_right(word, INDENT - 2), theme.style(role)),
+            Span::raw(safe(&hook.event, columns.saturating_sub(INDENT), theme)),
         ]));
         let mut detail = hook.attached.clone();
         if hook.lost > 0 {
@@ -41,12 +46,18 @@ fn hooks(state: &State, columns: usize) -> Section {
         }
         for part in wrap(
             &clean(&detail, theme.glyphs.ascii),
-            columns.saturating_sub(10),
+            columns.saturating_sub(INDENT),
         ) {
             lines.push(Line::styled(
-                format!("          {part}"),
+                format!("{:INDENT$}{part}", ""),
                 theme.style(Role::Dim),
             ));
+        }
+        if !hook.loss.is_empty() {
+            let loss = clean(&format!("loss: {}", hook.loss), theme.glyphs.ascii);
+            for part in wrap(&loss, columns.saturating_sub(INDENT)) {
+                lines.push(Line::raw(format!("{:INDENT$}{part}", "")));
+            }
         }
     }
     if state.frame().hooks.is_empty() {
@@ -58,17 +69,58 @@ fn hooks(state: &State, columns: usize) -> Section {
 fn notes(state: &State, columns: usize) -> Section {
     let theme = &state.theme;
     let mut lines = vec![title("What the numbers do not cover", columns, theme)];
-    for note in &state.frame().notes {
-        let parts = wrap(&clean(note, theme.glyphs.ascii), columns.saturating_sub(4));
+    let limits = limits(state);
+    for limit in &limits {
+        let parts = wrap(&clean(limit, theme.glyphs.ascii), columns.saturating_sub(4));
         for (position, part) in parts.into_iter().enumerate() {
             let mark = if position == 0 { "* " } else { "  " };
             lines.push(Line::raw(format!("  {mark}{part}")));
         }
     }
-    if state.frame().notes.is_empty() {
-        lines.push(Line::raw("  nothing to report"));
+    if limits.is_empty() {
+        lines.push(Line::raw(
+            "  every resident page is hashed, every hook is attached",
+        ));
     }
     lines
+}
+
+/// Sentences on what is not in the numbers, the weightiest first.
+fn limits(state: &State) -> Vec<String> {
+    let frame = state.frame();
+    if !frame.is_measured() {
+        return vec!["nothing is measured yet".to_owned()];
+    }
+    let mut limits = Vec::new();
+    if let Census::Running { percent } = frame.census {
+        limits.push(format!(
+            "the census is at {percent} %: pages cached before the start are still missing"
+        ));
+    }
+    let lost: u64 = frame.events_lost + frame.hooks.iter().map(|hook| hook.lost).sum::<u64>();
+    if lost > 0 {
+        limits.push(format!(
+            "{} events were lost since the start; the census after each loss repairs the sums",
+            count(lost)
+        ));
+    }
+    let missing = frame.hooks.iter().filter(|hook| !hook.loss.is_empty());
+    limits.extend(missing.map(|hook| format!("{}: without '{}'", hook.loss, hook.event)));
+    let totals = &frame.totals;
+    if totals.hashed < totals.resident {
+        limits.push(format!(
+            "{} of {} resident pages have no hash now; the overview says why",
+            count(totals.resident - totals.hashed),
+            count(totals.resident)
+        ));
+    }
+    if let Some(reason) = &frame.identity.missing {
+        limits.push(format!(
+            "layers, images and containers are not known: {reason}"
+        ));
+    }
+    limits.extend(frame.notes.iter().cloned());
+    limits
 }
 
 fn counters(state: &State, columns: usize) -> Section {

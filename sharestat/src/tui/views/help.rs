@@ -9,7 +9,7 @@ use ratatui::{
 
 use super::{
     super::{
-        actions::{ACTIONS, Group},
+        actions::{ACTIONS, Group, Spec},
         columns::COLUMNS,
         state::State,
         text::{clean, pad_right, wrap},
@@ -54,7 +54,8 @@ pub(in super::super) fn lines(state: &State, columns: usize) -> Section {
     let mut lines = Section::new();
     for group in Group::ALL {
         lines.push(title(group.title(), columns, theme));
-        for spec in ACTIONS.iter().filter(|spec| spec.group == group) {
+        let listed = |spec: &&Spec| spec.group == group && state.lists(spec.action);
+        for spec in ACTIONS.iter().filter(listed) {
             let keys = state.keys.keys_of(spec.action);
             let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
             let text = format!("{} ({})", spec.help, spec.name);

@@ -14,7 +14,7 @@ mod copies;
 mod events;
 mod files;
 mod filesystems;
-mod groups;
+pub(super) mod groups;
 mod health;
 pub(super) mod help;
 pub(super) mod menus;
@@ -84,8 +84,9 @@ pub(super) fn line_count(state: &State) -> usize {
 /// The sections of the current page in columns, each section in the shortest column.
 fn flow(state: &State, room: u16) -> (u16, Vec<Section>) {
     let count = match room {
-        0..110 => 1,
-        110..190 => 2,
+        // Two columns hold a mechanism with its words, which takes 60.
+        0..124 => 1,
+        124..190 => 2,
         _ => 3,
     };
     let width = (room.saturating_sub((count - 1) * GAP) / count).min(120);

@@ -7,9 +7,9 @@ use super::{
     super::{
         frame::{Census, Mechanism, Sample},
         state::State,
-        text::{pad_left, pad_right, width},
+        text::{keep_start, pad_left, pad_right, width},
         theme::Role,
-        units::{count, nanoseconds, percent, rate, ratio},
+        units::{count, nanoseconds, percent, rate, ratio, span},
     },
     Section,
     bars::{bar, safe, spark, title},
@@ -17,6 +17,12 @@ use super::{
 use crate::model::{page::SkipReason, units::Bytes};
 
 pub(super) fn sections(state: &State, columns: usize) -> Vec<Section> {
+    if !state.frame().is_measured() {
+        return vec![vec![
+            title("Page cache", columns, &state.theme),
+            Line::raw("  nothing is measured yet"),
+        ]];
+    }
     vec![
         cache(state, columns),
         savings(state, columns),
@@ -25,6 +31,18 @@ pub(super) fn sections(state: &State, columns: usize) -> Vec<Section> {
         coverage(state, columns),
         cost(state, columns),
     ]
+}
+
+/// How old the lists are, when they are older than the sums; see
+/// [`ListsAsOf`](super::super::frame::ListsAsOf).
+pub(super) fn as_of(state: &State) -> String {
+    match state.frame().lists.behind_ms {
+        0..1_000 => String::new(),
+        behind => {
+            let behind = span(std::time::Duration::from_millis(behind));
+            format!(" (as of {behind} before the sums)")
+        }
+    }
 }
 
 /// `  label       1.2 GiB  24.3 %  ███████ rest`.
@@ -59,7 +77,10 @@ fn amount(
         Span::styled(size, theme.style(Role::Strong)),
         Span::raw(format!("  {share}  ")),
         Span::styled(bar, theme.style(Role::Bar)),
-        Span::styled(rest.to_owned(), theme.style(Role::Dim)),
+        Span::styled(
+            keep_start(rest, columns.saturating_sub(used), theme.glyphs.cut),
+            theme.style(Role::Dim),
+        ),
     ])
 }
 
@@ -68,7 +89,11 @@ fn cache(state: &State, columns: usize) -> Section {
     let all = Bytes::of_pages(totals.resident).0;
     let row = |label, pages| amount(state, columns, label, Bytes::of_pages(pages).0, all, "");
     vec![
-        title("Page cache", columns, &state.theme),
+        title(
+            &format!("Page cache{}", state.units.note()),
+            columns,
+            &state.theme,
+        ),
         row("resident", totals.resident),
         row("hashed", totals.hashed),
         row("distinct", totals.distinct),
@@ -82,7 +107,7 @@ fn savings(state: &State, columns: usize) -> Section {
     let mechanisms = &state.frame().mechanisms;
     let longest = mechanisms.iter().map(|row| row.saving.0).max().unwrap_or(0);
     let mut lines = vec![title(
-        "Sharing would save, by mechanism",
+        &format!("Sharing would save, by mechanism{}", as_of(state)),
         columns,
         &state.theme,
     )];
@@ -119,7 +144,11 @@ fn savings(state: &State, columns: usize) -> Section {
 fn scopes(state: &State, columns: usize) -> Section {
     let scopes = &state.frame().scopes;
     let longest = scopes.iter().map(|row| row.duplicate.0).max().unwrap_or(0);
-    let mut lines = vec![title("Duplicates, by nearest copy", columns, &state.theme)];
+    let mut lines = vec![title(
+        &format!("Duplicates, by nearest copy{}", as_of(state)),
+        columns,
+        &state.theme,
+    )];
     for row in scopes {
         lines.push(amount(
             state,

@@ -19,9 +19,9 @@ use super::{
         pages::{Page, Rows},
         rows::Row,
         state::State,
-        text::{clean, keep_end, keep_start, pad_left, pad_right, width, wrap},
+        text::{clean, keep_end, keep_ends, keep_start, pad_left, pad_right, width, wrap},
         theme::Role,
-        units::{count, percent, ratio},
+        units::{count, percent, ratio, span},
     },
     bars::safe,
 };
@@ -54,7 +54,9 @@ pub(super) fn draw(
         area.height.saturating_sub(2),
     );
     if state.order.is_empty() {
-        let text = if list.filter().is_empty() || rows.is_empty() {
+        let text = if !source.is_measured() {
+            "nothing is measured yet".to_owned()
+        } else if list.filter().is_empty() || rows.is_empty() {
             empty.to_owned()
         } else {
             format!("no row matches the filter '{}'", list.filter())
@@ -119,6 +121,14 @@ fn title(
     }];
     if !list.filter().is_empty() {
         facts.push(format!("filter: {}", safe(list.filter(), 40, &state.theme)));
+    }
+    if !state.shares && !state.units.note().is_empty() {
+        facts.push(state.units.name().to_owned());
+    }
+    let behind = state.source().lists.behind_ms;
+    if behind >= 1_000 && !matches!(state.page(), Page::Copies(..)) {
+        let behind = span(std::time::Duration::from_millis(behind));
+        facts.push(format!("as of {behind} before the sums"));
     }
     if list.follow.is_some() {
         facts.push("following".to_owned());
@@ -250,8 +260,7 @@ fn cells(
         }
         let (text, role) = match row.value(*column) {
             Value::Text(text) => {
-                // The end of a path says most.
-                let text = keep_end(&clean(text, glyphs.ascii), *room, glyphs.cut);
+                let text = keep_ends(&clean(text, glyphs.ascii), *room, glyphs.cut);
                 (pad_right(&text, *room), Role::Text)
             }
             Value::Bytes(0) => (pad_left("0", *room), Role::Dim),

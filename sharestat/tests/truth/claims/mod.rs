@@ -3,6 +3,8 @@
 mod bad_input;
 mod coverage;
 mod derefs;
+mod erofs_sharing;
+mod image_files;
 mod interruption;
 mod leaves_nothing_behind;
 mod live;
@@ -12,5 +14,7 @@ mod overlay;
 mod refusals;
 mod scan_changes_nothing;
 mod scan_equals_plan;
+mod scopes;
 mod subvolumes;
+mod whole_files;
 mod whole_host;

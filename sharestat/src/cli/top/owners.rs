@@ -1,0 +1,120 @@
+//! The lists of layers, images and containers of a picture.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::rows::whole;
+use crate::{
+    model::{
+        files::FileRow,
+        groups::GroupRow as Held,
+        layers::{ContainerId, ImageId, LayerId},
+        measurement::Measurement,
+        units::Bytes,
+    },
+    report::owners::{Filter, Owners},
+    tui::frame::{GroupRow, Identity},
+};
+
+/// The id of a layer in its list.
+pub(super) fn layer_id(layer: LayerId) -> Arc<str> {
+    layer.0.to_string().into()
+}
+
+/// Layers, images and containers with something cached.
+pub(super) fn identity(measurement: &Measurement, files: &[FileRow]) -> Identity {
+    let (index, identities) = (&measurement.index, &measurement.identity);
+    let layers = &identities.layers;
+    if layers.layers.is_empty() {
+        return Identity {
+            missing: Some(
+                "no overlay mount, image file or container store was found here".to_owned(),
+            ),
+            ..Identity::default()
+        };
+    }
+    let owners = Owners::new(identities, &Filter::default());
+    let mut zeros: HashMap<LayerId, Bytes> = HashMap::new();
+    for row in files {
+        let file = identities.files.get(&row.inode);
+        if let Some(layer) = file.and_then(|file| file.place.layer) {
+            *zeros.entry(layer).or_default() += row.zero;
+        }
+    }
+    let zero_of = |of: &[LayerId]| {
+        of.iter()
+            .filter_map(|layer| zeros.get(layer))
+            .copied()
+            .sum()
+    };
+    let of_layers = (0..)
+        .map(LayerId)
+        .zip(owners.layer_rows(index))
+        .map(|(id, held)| {
+            let kind = layers.layer(id).map_or("", |layer| layer.runtime.name());
+            row(
+                layer_id(id),
+                layers.layer_label(id),
+                kind,
+                (&[], zero_of(&[id])),
+                &held,
+            )
+        });
+    let of_images = (0..).zip(&layers.images).zip(owners.image_rows(index));
+    let of_images = of_images.map(|((number, image), shared)| {
+        let parts = (&image.layers[..], zero_of(&image.layers));
+        let name = layers.image_label(ImageId(number));
+        row(
+            number.to_string().into(),
+            name,
+            image.runtime.name(),
+            parts,
+            &shared.whole,
+        )
+    });
+    let of_containers = (0..)
+        .zip(&layers.containers)
+        .zip(owners.container_rows(index));
+    let of_containers = of_containers.map(|((number, container), shared)| {
+        let shown = layers.shown_by(container);
+        let name = layers.container_label(ContainerId(number));
+        let parts = (&shown[..], zero_of(&shown));
+        row(
+            number.to_string().into(),
+            name,
+            container.runtime.name(),
+            parts,
+            &shared.whole,
+        )
+    });
+    Identity {
+        missing: None,
+        layers: cached(of_layers),
+        images: cached(of_images),
+        containers: cached(of_containers),
+    }
+}
+
+fn cached(rows: impl Iterator<Item = GroupRow>) -> Arc<[GroupRow]> {
+    rows.filter(|row| row.resident.0 > 0).collect()
+}
+
+fn row(
+    id: Arc<str>,
+    name: String,
+    kind: &str,
+    (layers, zero): (&[LayerId], Bytes),
+    held: &Held,
+) -> GroupRow {
+    GroupRow {
+        id,
+        name: name.into(),
+        kind: kind.into(),
+        layers: layers.iter().map(|layer| layer_id(*layer)).collect(),
+        resident: held.resident,
+        duplicate: held.duplicate,
+        exclusive: held.exclusive,
+        saving: whole(held.saving_share),
+        zero,
+        charged: None,
+    }
+}

@@ -1,0 +1,206 @@
+//! What is asked once, after a measurement: charges of containers, and what storage tells
+//! about files that hold duplicates: shared extents, digests, and on request whether they
+//! are equal as a whole. Opens files by their paths; what was opened must be the inode
+//! that was measured.
+
+mod compare;
+mod digests;
+mod extents;
+
+use std::{
+    cmp::Reverse,
+    fs::File,
+    os::{
+        fd::OwnedFd,
+        unix::fs::{FileExt as _, MetadataExt as _},
+    },
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use rustix::fs::{Mode, OFlags};
+
+use super::{charges, mounts::MountTable};
+use crate::model::{
+    files::{file_row, file_rows},
+    inode::{Dev, InodeId},
+    kin::Kin,
+    measurement::{Measurement, Proof},
+    savings::Confidence,
+    units::Bytes,
+    whole::whole_classes,
+};
+
+/// For asking about extents and digests; files with most duplicates come first.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Asks for what containers are charged, and for the extents and digests of files with duplicates. Looks at files of reflinking
+/// filesystems, of EROFS, and of layers only: elsewhere it costs nothing.
+pub fn ask(measurement: &mut Measurement) {
+    if let Ok(mounts) = MountTable::read() {
+        let identity = &mut measurement.identity;
+        identity.charged = charges::read(&mounts, &identity.layers);
+    }
+    let wanted = wanted(measurement);
+    if wanted.is_empty() {
+        return;
+    }
+    let Some(opener) = Opener::new() else {
+        return;
+    };
+    let begun = Instant::now();
+    let mut unasked = (0_u64, Bytes(0));
+    for (inode, duplicate) in wanted {
+        let fs_type = fs_type(measurement, inode).to_owned();
+        let file = if begun.elapsed() < PATIENCE {
+            opener.open(measurement, inode)
+        } else {
+            None
+        };
+        if extents::are_shared_on(&fs_type) {
+            match file.as_ref().and_then(|file| extents::shared(file).ok()) {
+                Some(extents) => {
+                    measurement.identity.extents.insert(inode, extents);
+                }
+                None => unasked = (unasked.0 + 1, unasked.1 + duplicate),
+            }
+        }
+        // Without a digest, what is resident decides.
+        let Some(file) = file else {
+            continue;
+        };
+        if let Some(digest) = digests::of(&file, &fs_type) {
+            let proof = Proof::Digest(digest.into());
+            measurement.identity.whole.insert(inode, proof);
+        }
+    }
+    if unasked.0 > 0 {
+        measurement.identity.warnings.push(format!(
+            "could not ask storage about {} files with {} of duplicates; what they share there counts as 'host', 'layer' or the like: they have no path here, changed, or asking took too long",
+            unasked.0, unasked.1
+        ));
+    }
+}
+
+/// Files worth asking about, with their duplicates, most first.
+fn wanted(measurement: &Measurement) -> Vec<(InodeId, Bytes)> {
+    let files = measurement.identity.files.keys().copied();
+    let mut wanted: Vec<(InodeId, Bytes)> = files
+        .filter(|inode| is_worth_asking(measurement, *inode))
+        .filter_map(|inode| file_row(&measurement.index, inode))
+        .filter(|row| row.duplicate > row.zero)
+        .map(|row| (row.inode, row.duplicate))
+        .collect();
+    wanted.sort_by_key(|(inode, duplicate)| (Reverse(*duplicate), *inode));
+    wanted
+}
+
+fn is_worth_asking(measurement: &Measurement, inode: InodeId) -> bool {
+    let fs_type = fs_type(measurement, inode);
+    let file = measurement.identity.files.get(&inode);
+    file.is_some_and(|file| file.place.path_in_fs.is_some() && !file.deleted)
+        && (extents::are_shared_on(fs_type)
+            || digests::has_own(fs_type)
+            || file.is_some_and(|file| file.place.layer.is_some()))
+}
+
+fn fs_type(measurement: &Measurement, inode: InodeId) -> &str {
+    let identity = &measurement.identity;
+    let file = identity.files.get(&inode);
+    let filesystem = file.and_then(|file| identity.filesystems.get(file.filesystem));
+    filesystem.map_or("", |filesystem| &filesystem.fs_type)
+}
+
+/// Reads and compares the files that are thought equal as a whole.
+pub fn compare(measurement: &mut Measurement) {
+    let identity = &measurement.identity;
+    let kin = Kin::of(&measurement.index, identity);
+    let rows = file_rows(&measurement.index);
+    let classes = whole_classes(&measurement.index, identity, &kin, &rows);
+    let Some(opener) = Opener::new() else {
+        return;
+    };
+    let mut next = 0_u32;
+    let mut proofs = Vec::new();
+    let mut unread = 0_u64;
+    for class in classes {
+        if class.confidence != Confidence::Probable {
+            continue;
+        }
+        let mut open: Vec<(InodeId, File)> = Vec::new();
+        for inode in class.files {
+            match opener.open(measurement, inode) {
+                Some(file) => open.push((inode, file)),
+                None => unread += 1,
+            }
+        }
+        for equal in compare::classes(open, &mut unread) {
+            proofs.extend(
+                equal
+                    .into_iter()
+                    .map(|inode| (inode, Proof::Compared(next))),
+            );
+            next += 1;
+        }
+    }
+    let identity = &mut measurement.identity;
+    identity.whole.extend(proofs);
+    if unread > 0 {
+        identity.warnings.push(format!(
+            "could not read {unread} files to compare them: what rests on them stays 'probable'"
+        ));
+    }
+}
+
+/// Opens files by their place.
+struct Opener {
+    mounts: MountTable,
+}
+
+impl Opener {
+    /// `None` when there is no mount table: then nothing has a path.
+    fn new() -> Option<Self> {
+        MountTable::read().ok().map(|mounts| Self { mounts })
+    }
+
+    /// The file, when its path still leads to it.
+    fn open(&self, measurement: &Measurement, inode: InodeId) -> Option<File> {
+        let identity = &measurement.identity;
+        let (key, known) = (measurement.index.key(inode)?, identity.files.get(&inode)?);
+        let filesystem = identity.filesystems.get(known.filesystem)?;
+        let in_fs = known.place.path_in_fs.as_deref()?;
+        let (_, path) = self.mounts.display_path(filesystem.dev, in_fs)?;
+        let file = open_quietly(&path)?;
+        let found = file.metadata().ok()?;
+        let dev = Dev::new(
+            rustix::fs::major(found.dev()),
+            rustix::fs::minor(found.dev()),
+        );
+        // stat(2) shows a btrfs subvolume's own device.
+        let same_dev = dev == key.dev || filesystem.fs_type == "btrfs";
+        (found.is_file() && found.ino() == key.ino && same_dev && found.size() == known.size)
+            .then_some(file)
+    }
+}
+
+/// Without following a last symbolic link, waiting for a lease or changing the access time.
+fn open_quietly(path: &PathBuf) -> Option<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let open = |flags| rustix::fs::open(path, flags, Mode::empty());
+    let opened: Result<OwnedFd, _> = open(flags | OFlags::NOATIME).or_else(|_| open(flags));
+    opened.ok().map(File::from)
+}
+
+/// Fills as much of `buffer` as the file has at `offset`.
+fn read_fully(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}

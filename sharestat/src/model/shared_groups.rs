@@ -1,0 +1,130 @@
+//! What groups of files hold where one file can belong to several: the images that have
+//! its layer, the containers that show it.
+
+use super::{groups::GroupRow, index::ContentIndex, inode::InodeId, units::Bytes};
+
+/// What one group holds that may have files in common with others.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SharedRow {
+    /// As for a group of its own, except that `exclusive` counts the contents that only
+    /// files of this group and of no other hold. Files of several groups count in each:
+    /// rows do not add up.
+    pub whole: GroupRow,
+    /// Its resident bytes, those of files of `n` groups counted as an n-th.
+    pub proportional: f64,
+}
+
+/// Which group holds a content, its number plus one or one of these, and how many of its
+/// copies were seen.
+type Owner = (u32, u32);
+const NOBODY: u32 = 0;
+const SEVERAL: u32 = u32::MAX;
+
+/// One row for each of `groups` groups, numbered from 0; `groups_of` tells those of a
+/// file. Takes one pass over the pages of files that are in groups, and 8 bytes per
+/// content while it runs.
+#[must_use]
+pub fn shared_rows<'g>(
+    index: &ContentIndex,
+    groups: usize,
+    groups_of: impl Fn(InodeId) -> &'g [u32],
+) -> Vec<SharedRow> {
+    let mut rows = vec![SharedRow::default(); groups];
+    if groups == 0 {
+        return rows;
+    }
+    let mut owners = index.ledger.contents.annotate::<Owner>((NOBODY, 0));
+    for inode in index.inodes() {
+        let of = groups_of(inode.id);
+        if of.is_empty() {
+            continue;
+        }
+        let mark = match of {
+            [one] => one + 1,
+            _ => SEVERAL,
+        };
+        let mut duplicate = 0;
+        let mut saving_pages = 0.0;
+        index.visit_contents(&inode, |_, content, copies| {
+            if copies < 2 {
+                return;
+            }
+            duplicate += 1;
+            saving_pages += f64::from(copies - 1) / f64::from(copies);
+            if let Some((owner, seen)) = owners.get_mut(content) {
+                let first_or_same = *owner == NOBODY || *owner == mark;
+                *owner = if first_or_same { mark } else { SEVERAL };
+                *seen += 1;
+            }
+        });
+        let resident = Bytes::of_pages(inode.resident());
+        let sharers = f64::from(u32::try_from(of.len()).unwrap_or(u32::MAX));
+        for group in of {
+            let Some(row) = rows.get_mut(*group as usize) else {
+                continue;
+            };
+            row.whole.resident += resident;
+            row.whole.duplicate += Bytes::of_pages(duplicate);
+            row.whole.saving_share += saving_pages * Bytes::of_pages(1).to_f64();
+            row.proportional += resident.to_f64() / sharers;
+            if mark != SEVERAL {
+                row.whole.exclusive += Bytes::of_pages(inode.hashed() - duplicate);
+            }
+        }
+    }
+    // The copies that were not seen are in files of no group.
+    let all_seen = |(copies, (_, seen)): &(u32, Owner)| copies == seen;
+    for (copies, (owner, _)) in owners.iter().filter(all_seen) {
+        let group = owner.checked_sub(1).map(|group| group as usize);
+        if let Some(row) = group.and_then(|group| rows.get_mut(group)) {
+            row.whole.exclusive += Bytes::of_pages(u64::from(copies));
+        }
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{
+        files::file_rows,
+        samples::{self, counts, hashed_pages},
+    };
+
+    /// Inodes 0 and 3 are of the first group, 1 and 4 of both, 2 and 5 of none.
+    fn groups_of(inode: InodeId) -> &'static [u32] {
+        match inode.0 % 3 {
+            0 => &[0],
+            1 => &[0, 1],
+            _ => &[],
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rows_are_what_the_definitions_say(index in samples::index()) {
+            let pages = hashed_pages(&index);
+            let copies = counts(pages.iter().map(|page| page.2));
+            let within = counts(pages.iter().map(|page| (groups_of(page.0), page.2)));
+            let rows = shared_rows(&index, 2, groups_of);
+            let files = file_rows(&index);
+            for (row, group) in rows.iter().zip([0, 1]) {
+                let of_group = || files.iter().filter(|file| groups_of(file.inode).contains(&group));
+                prop_assert_eq!(row.whole.resident, of_group().map(|file| file.resident).sum());
+                prop_assert_eq!(row.whole.duplicate, of_group().map(|file| file.duplicate).sum());
+                let share: f64 = of_group().map(|file| file.saving_share).sum();
+                prop_assert!((row.whole.saving_share - share).abs() < 0.001);
+                let alone: &[u32] = &[group];
+                let exclusive = pages.iter().filter(|page| {
+                    groups_of(page.0) == alone && within[&(alone, page.2)] == copies[&page.2]
+                });
+                prop_assert_eq!(row.whole.exclusive, Bytes::of_pages(exclusive.count() as u64));
+            }
+            let proportional: f64 = rows.iter().map(|row| row.proportional).sum();
+            let resident: Bytes = files.iter().filter(|file| !groups_of(file.inode).is_empty()).map(|file| file.resident).sum();
+            prop_assert!((proportional - resident.to_f64()).abs() < 0.001);
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Files that are equal as a whole: the classes that sharing whole files could make one.
+//! By proof (a digest, or read and compared) where there is one, else same size, at least
+//! one page in common and no resident page that differs.
+
+use std::collections::HashMap;
+
+use super::{
+    files::FileRow,
+    index::ContentIndex,
+    inode::InodeId,
+    kin::Kin,
+    measurement::{Identities, Proof},
+    savings::{Classes, Confidence, mix},
+    units::{ContentHash, PageIndex},
+};
+
+/// Classes that a file is compared with; files of one size that begin alike and end
+/// differently could otherwise cost their square.
+const TRIES: usize = 8;
+
+/// Files that are equal as a whole, as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WholeClass {
+    /// The files, at least two, ascending.
+    pub files: Vec<InodeId>,
+    /// How sure that is.
+    pub confidence: Confidence,
+}
+
+/// The classes of all eligible files with duplicates, of which `rows` tells. Image files are left out: what is
+/// in them is shared through their filesystem or not at all.
+#[must_use]
+pub fn whole_classes(
+    index: &ContentIndex,
+    identities: &Identities,
+    kin: &Kin<'_>,
+    rows: &[FileRow],
+) -> Vec<WholeClass> {
+    let mut by_size: HashMap<u64, Vec<InodeId>> = HashMap::new();
+    for row in rows.iter().filter(|row| row.duplicate > row.zero) {
+        let inode = row.inode;
+        let size = identities.files.get(&inode).map_or(0, |file| file.size);
+        let eligible = index.view(inode).is_some_and(|view| view.eligible);
+        if size > 0 && eligible && !kin.is_image(inode) {
+            by_size.entry(size).or_default().push(inode);
+        }
+    }
+    let mut sizes: Vec<Vec<InodeId>> = by_size
+        .into_values()
+        .filter(|files| files.len() > 1)
+        .collect();
+    sizes.sort_unstable();
+    let mut classes = Vec::new();
+    for files in sizes {
+        let mut sorter = Sorter::new(index);
+        for inode in files {
+            sorter.add(inode, identities.whole.get(&inode));
+        }
+        let finished = sorter.classes.into_iter().map(Class::finish);
+        classes.extend(finished.filter(|class| class.files.len() > 1));
+    }
+    classes.sort_unstable_by(|one, other| one.files.cmp(&other.files));
+    classes
+}
+
+/// Pages that files of a class hold in common: one class of pages for each page index
+/// that at least two of `files` have. Zero pages are left out.
+#[must_use]
+pub(super) fn pages_in_common(index: &ContentIndex, files: &[InodeId]) -> Classes {
+    // 8 bytes per page, as for `offset`.
+    let mut keys: Vec<u64> = Vec::new();
+    for inode in files.iter().filter_map(|inode| index.view(*inode)) {
+        index.visit_contents(&inode, |page, content, count| {
+            if count > 1 && content != index.zero() {
+                keys.push(mix(content, page));
+            }
+        });
+    }
+    keys.sort_unstable();
+    let mut classes = Classes::default();
+    for class in keys.chunk_by(|one, next| one == next) {
+        classes.add(class.len() as u64);
+    }
+    classes
+}
+
+/// The hashed pages of one or more files, by page.
+type Pages = Vec<(PageIndex, ContentHash)>;
+
+/// The first and the last class in which a page was seen. Classes in between are found
+/// by other pages, where they have any of their own.
+type FirstAndLast = [usize; 2];
+
+/// Sorts files of one size into classes.
+struct Sorter<'a> {
+    index: &'a ContentIndex,
+    classes: Vec<Class<'a>>,
+    by_proof: HashMap<&'a Proof, usize>,
+    /// By content and page index, mixed.
+    by_page: HashMap<u64, FirstAndLast>,
+}
+
+#[derive(Default)]
+struct Class<'a> {
+    files: Vec<InodeId>,
+    /// What all its files have in common; none when one has no proof.
+    proof: Option<&'a Proof>,
+    /// What its files hold between them, once there are two.
+    pages: Option<Pages>,
+}
+
+impl<'a> Sorter<'a> {
+    fn new(index: &'a ContentIndex) -> Self {
+        Self {
+            index,
+            classes: Vec::new(),
+            by_proof: HashMap::new(),
+            by_page: HashMap::new(),
+        }
+    }
+
+    fn add(&mut self, inode: InodeId, proof: Option<&'a Proof>) {
+        let Some(view) = self.index.view(inode) else {
+            return;
+        };
+        let mut pages = Pages::new();
+        let mut duplicates = Vec::new();
+        self.index.visit_contents(&view, |page, content, copies| {
+            pages.push((page, content));
+            if copies > 1 && content != self.index.zero() {
+                duplicates.push(mix(content, page));
+            }
+        });
+        if duplicates.is_empty() {
+            return;
+        }
+        let known = proof.and_then(|proof| self.by_proof.get(proof).copied());
+        let number = known
+            .or_else(|| self.fitting(&pages, &duplicates, proof))
+            .unwrap_or_else(|| {
+                self.classes.push(Class {
+                    proof,
+                    ..Class::default()
+                });
+                self.classes.len() - 1
+            });
+        self.join(number, inode, pages, proof);
+        for page in duplicates {
+            self.by_page.entry(page).or_insert([number; 2])[1] = number;
+        }
+        if let Some(proof) = proof {
+            self.by_proof.entry(proof).or_insert(number);
+        }
+    }
+
+    fn join(&mut self, number: usize, inode: InodeId, pages: Pages, proof: Option<&'a Proof>) {
+        let index = self.index;
+        let class = &mut self.classes[number];
+        if let Some(first) = class.files.first() {
+            let held = class
+                .pages
+                .take()
+                .unwrap_or_else(|| pages_of(index, *first));
+            class.pages = Some(merged(held, pages));
+        }
+        class.files.push(inode);
+        if class.proof != proof {
+            class.proof = None;
+        }
+    }
+
+    /// A class with a page in common and none that differs.
+    fn fitting(&self, pages: &Pages, duplicates: &[u64], proof: Option<&Proof>) -> Option<usize> {
+        let mut tried: Vec<usize> = Vec::new();
+        for number in duplicates
+            .iter()
+            .filter_map(|page| self.by_page.get(page))
+            .flatten()
+        {
+            if tried.len() == TRIES {
+                break;
+            }
+            if tried.contains(number) {
+                continue;
+            }
+            tried.push(*number);
+            let class = &self.classes[*number];
+            // Two proofs that differ in kind say nothing; of one kind, that files differ.
+            let may_be_equal = proof
+                .zip(class.proof)
+                .is_none_or(|(one, other)| !comparable(one, other));
+            if may_be_equal && self.agrees(class, pages) {
+                return Some(*number);
+            }
+        }
+        None
+    }
+
+    fn agrees(&self, class: &Class<'_>, pages: &Pages) -> bool {
+        match (&class.pages, class.files.first()) {
+            (Some(held), _) => no_difference(held.iter().copied(), pages),
+            (None, Some(first)) => {
+                let view = self.index.view(*first);
+                view.is_some_and(|view| no_difference(view.contents(), pages))
+            }
+            (None, None) => true,
+        }
+    }
+}
+
+fn pages_of(index: &ContentIndex, inode: InodeId) -> Pages {
+    let view = index.view(inode);
+    view.map_or_else(Pages::new, |view| view.contents().collect())
+}
+
+/// Whether two lists, both by page, have the same content wherever both have a page.
+fn no_difference(held: impl Iterator<Item = (PageIndex, ContentHash)>, pages: &Pages) -> bool {
+    let mut pages = pages.iter().peekable();
+    for (page, content) in held {
+        while pages.next_if(|(other, _)| *other < page).is_some() {}
+        if pages
+            .peek()
+            .is_some_and(|(other, differs)| *other == page && *differs != content)
+        {
+            return false;
+        }
+    }
+    true
+}
+
+/// All pages of two lists that do not differ.
+fn merged(mut held: Pages, pages: Pages) -> Pages {
+    held.extend(pages);
+    // Two ordered runs: the stable sort only merges them.
+    held.sort();
+    held.dedup();
+    held
+}
+
+const fn comparable(one: &Proof, other: &Proof) -> bool {
+    matches!(
+        (one, other),
+        (Proof::Compared(_), Proof::Compared(_)) | (Proof::Digest(_), Proof::Digest(_))
+    )
+}
+
+impl Class<'_> {
+    fn finish(self) -> WholeClass {
+        WholeClass {
+            files: self.files,
+            confidence: match self.proof {
+                Some(Proof::Compared(_)) => Confidence::Verified,
+                Some(Proof::Digest(_)) => Confidence::Exact,
+                None => Confidence::Probable,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "whole_tests.rs"]
+mod tests;

@@ -1,0 +1,78 @@
+//! The tables of layers, images, containers and copy-ups, and what to do about them.
+
+use comfy_table::{Cell, Table};
+
+use super::{Holding, Layout, arrange, holdings, number, shown, table};
+use crate::{
+    model::units::Bytes,
+    report::document::{Group, Report},
+};
+
+pub(super) fn groups(groups: &[Group], layout: Layout) -> Table {
+    let rows = groups.iter().map(|group| Holding {
+        resident: Bytes(group.resident_bytes),
+        duplicate: Bytes(group.duplicate_bytes),
+        exclusive: Bytes(group.exclusive_bytes),
+        saving: group.saving_share_bytes,
+        whose: whose(group),
+    });
+    holdings(layout, rows, "name")
+}
+
+/// Name, and in brackets what it is and who keeps it.
+fn whose(group: &Group) -> String {
+    let mut known: Vec<&str> = Vec::new();
+    known.extend(group.kind.as_deref());
+    known.extend(group.runtime.as_deref());
+    known.extend(group.pod.as_deref());
+    let mut whose = format!("{} ({})", shown(&group.name), known.join(", "));
+    if let Some(charged) = group.charged_bytes {
+        whose.extend(["\n  charged ", &Bytes(charged).to_string()]);
+    }
+    if let Some(directory) = group.directory.as_ref().filter(|name| **name != group.name) {
+        whose.extend(["\n  ", &shown(directory)]);
+    }
+    whose
+}
+
+pub(super) fn copy_ups(report: &Report, layout: Layout) -> Table {
+    let mut table = table(
+        layout,
+        &["equal", "differing", "upper file, and what it hides"],
+        2,
+    );
+    for copy_up in &report.copy_ups {
+        let why = if copy_up.metadata_only {
+            " (metadata only)"
+        } else {
+            ""
+        };
+        table.add_row([
+            number(&Bytes(copy_up.equal_bytes).to_string()),
+            number(&Bytes(copy_up.differing_bytes).to_string()),
+            Cell::new(format!(
+                "{}{why}\n  {}",
+                shown(&copy_up.path),
+                shown(&copy_up.source)
+            )),
+        ]);
+    }
+    arrange(&mut table);
+    table
+}
+
+pub(super) fn advice(report: &Report, layout: Layout) -> Table {
+    let mut table = table(layout, &["saving", "change"], 1);
+    for line in &report.advice {
+        let mut words = shown(&line.action);
+        if !line.cause.is_empty() {
+            words.extend(["; most of it: ", &shown(&line.cause)]);
+        }
+        table.add_row([
+            number(&Bytes(line.saving_bytes).to_string()),
+            Cell::new(words),
+        ]);
+    }
+    arrange(&mut table);
+    table
+}
