@@ -247,7 +247,7 @@ fn describe(context: &Context) -> Option<String> {
         0 => String::new(),
         frames => format!(" {frames} up"),
     };
-    if context.class == Class::None && context.argument.is_none() && !function.starts_with("asm_") {
+    if context.class == Class::None && context.argument.is_none() {
         return None;
     }
     Some(match &context.argument {
