@@ -378,3 +378,23 @@ pub struct WatchHit {
 }
 
 const _: () = assert!(size_of::<WatchHit>() == 96 + 8 * STACK_FRAMES);
+
+/// Where a traced instruction has its folio.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TracedPlace {
+    /// Position of the base register in `struct pt_regs`, in words.
+    pub register: u32,
+    /// What to add to it to get the folio.
+    pub displacement: i32,
+}
+
+/// What was counted at a traced instruction, on one CPU.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TracedSite {
+    /// How often it ran.
+    pub hits: u64,
+    /// How often with an uptodate, clean folio of a file that nobody maps for writing.
+    pub shareable: u64,
+}

@@ -25,3 +25,37 @@ pub(crate) unsafe fn perf_event_place(
         )
     }
 }
+
+/// Words of `struct pt_regs` (arch/x86/include/asm/ptrace.h), and room to index by a mask.
+const SAVED: u32 = 21;
+const ROOM: usize = 32;
+
+/// `pt_regs.ip` is the seventeenth word.
+const INSTRUCTION_POINTER: usize = 16;
+
+/// The registers that a kprobe saved. Too large for the stack: a map value.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Registers {
+    words: [u64; ROOM],
+}
+
+impl Registers {
+    /// Reads the `pt_regs` at `address`; false on a fault.
+    #[inline(always)]
+    pub(crate) fn load(&mut self, address: u64) -> bool {
+        // SAFETY: the array is larger.
+        unsafe { super::access::copy((&raw mut self.words).cast(), SAVED * 8, address) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn instruction_pointer(&self) -> u64 {
+        self.words[INSTRUCTION_POINTER]
+    }
+
+    /// A word of `pt_regs` by position.
+    #[inline(always)]
+    pub(crate) fn word(&self, position: u32) -> u64 {
+        self.words[position as usize & (ROOM - 1)]
+    }
+}

@@ -138,8 +138,8 @@ enum Role {
     Rmap,
     /// Its folios come without their files.
     Folios(String),
-    /// What called it works on something else.
-    Fence,
+    /// What called it works on something else, because.
+    Fence(&'static str),
     /// Nothing.
     Silent,
 }
@@ -147,14 +147,17 @@ enum Role {
 fn role(types: &TypeTable, function: &str) -> Role {
     // An exception or interrupt: what it interrupted works on something else.
     if function.starts_with("asm_") {
-        return Role::Fence;
+        return Role::Fence("an exception or interrupt");
     }
     let Some(prototype) = types.prototype(function) else {
         return Role::Silent;
     };
     let mut found = Role::Silent;
     let mut has_list = false;
+    let mut fills_array = false;
     for parameter in &prototype.parameters {
+        let array = types.pointee(parameter.of).and_then(|to| types.pointee(to));
+        fills_array |= array.is_some_and(|to| to == types.page || to == types.folio);
         let Some(name) = types.pointee(parameter.of).and_then(|to| types.name(to)) else {
             continue;
         };
@@ -174,8 +177,12 @@ fn role(types: &TypeTable, function: &str) -> Role {
         }
         // Shrinkers are called for memory; their objects come from their own lists.
         if name == "shrink_control" && found == Role::Silent {
-            found = Role::Fence;
+            found = Role::Fence("shrink_control");
         }
+    }
+    // Pages are looked up by address, for a caller that does I/O on another file with them.
+    if fills_array && found == Role::Silent {
+        return Role::Fence("an array of pages");
     }
     if has_list && found == Role::Silent {
         return Role::Folios("a list of folios".to_owned());
@@ -205,7 +212,7 @@ pub fn classify(types: &TypeTable, functions: &[&str], compared: bool) -> Contex
         .collect();
     let end = roles
         .iter()
-        .position(|role| matches!(role, Role::Folios(_) | Role::Fence));
+        .position(|role| matches!(role, Role::Folios(_) | Role::Fence(_)));
     let inside = roles
         .get(..end.map_or(roles.len(), |at| at + 1))
         .unwrap_or(&roles);
@@ -229,11 +236,12 @@ pub fn classify(types: &TypeTable, functions: &[&str], compared: bool) -> Contex
             Role::Mapping(argument) if scanned.is_none() => {
                 return with_file(&found, at, argument, compared);
             }
-            Role::File(_) | Role::Mapping(_) | Role::Folios(_) | Role::Fence | Role::Silent => {}
+            Role::File(_) | Role::Mapping(_) | Role::Folios(_) | Role::Fence(_) | Role::Silent => {}
         }
     }
-    match scanned.map(|at| (at, roles.get(at))) {
-        Some((at, Some(Role::Folios(argument)))) => found(Class::None, at, Some(argument.clone())),
+    match end.and_then(|at| Some((at, roles.get(at)?))) {
+        Some((at, Role::Folios(argument))) => found(Class::None, at, Some(argument.clone())),
+        Some((at, Role::Fence(why))) => found(Class::None, at, Some((*why).to_owned())),
         _ => found(Class::None, inside.len() - 1, None),
     }
 }
@@ -302,6 +310,12 @@ mod tests {
             .0,
             Class::None
         );
+    }
+
+    #[test]
+    fn who_looks_pages_up_by_address_has_not_their_file() {
+        let stack = ["takes_folio", "fills_page", "takes_mapping"];
+        assert_eq!(class(&stack, false), (Class::None, 1));
     }
 
     #[test]

@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn the_interval_covers_the_truth_about_as_often_as_it_says() {
         // Each window of one second has a hit with probability 0.3: 0.3 per second.
-        let mut random = super::super::watch::SplitMix(1);
+        let mut random = super::super::random::SplitMix(1);
         let mut covered = 0;
         for _ in 0..400 {
             let mut sums = Sums::default();

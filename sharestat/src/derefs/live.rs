@@ -17,6 +17,7 @@ use super::{
     summary,
     symbols::{LiveSymbols, SymbolsError},
     table::{self, Table},
+    trace::Trace,
     watch::{Files, Session, Stratum, Tally, WatchOptions},
 };
 use crate::{
@@ -242,6 +243,21 @@ impl Watched {
             .filter(|row| row.folios > 0 || row.watched > 0)
             .collect()
     }
+}
+
+/// Traces the sites of a static list.
+///
+/// # Errors
+/// When the list cannot be had, or the kernel has no kprobes.
+pub fn trace(source: &Source) -> Result<Trace, LiveError> {
+    let symbols = LiveSymbols::read()?;
+    let btf = fs::read(Path::new(VMLINUX)).map_err(LiveError::Types)?;
+    let mapping = TypeTable::new(&btf).map_err(LiveError::NoTypes)?.mapping;
+    // Only its reading of text is needed, for a list of the running kernel.
+    let watcher = Watcher::start(&WatcherOptions::default())?;
+    let list = StaticList::obtain(source, &watcher, &symbols, &btf)?;
+    drop(watcher);
+    Ok(Trace::start(&list, mapping)?)
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

@@ -11,6 +11,7 @@ pub mod estimate;
 pub mod exercise;
 pub mod live;
 pub mod output;
+pub mod random;
 #[cfg(test)]
 mod sample;
 pub mod sites;
@@ -18,6 +19,7 @@ pub mod static_list;
 pub mod summary;
 pub mod symbols;
 pub mod table;
+pub mod trace;
 pub mod watch;
 
 pub use live::{LiveError, Watched};

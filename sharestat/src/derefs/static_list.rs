@@ -119,7 +119,8 @@ impl StaticList {
         let slide = symbols.text.0.wrapping_sub(text);
         Ok(Self {
             source: match source {
-                Source::List(path) | Source::Image(path) => format!("'{}'", path.display()),
+                Source::List(path) => format!("its image (list '{}')", path.display()),
+                Source::Image(path) => format!("its image '{}'", path.display()),
                 Source::Live => "the running kernel's text".to_owned(),
             },
             sites: parsed

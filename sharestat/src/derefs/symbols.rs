@@ -66,14 +66,12 @@ impl LiveSymbols {
             }
             let module = words.next().map(|word| {
                 let word = word.trim_matches(['[', ']']);
-                match modules.iter().find(|module| &***module == word) {
-                    Some(known) => Rc::clone(known),
-                    None => {
-                        let new: Rc<str> = word.into();
-                        modules.push(Rc::clone(&new));
-                        new
-                    }
-                }
+                let known = modules.iter().find(|module| &***module == word);
+                known.cloned().unwrap_or_else(|| {
+                    let new: Rc<str> = word.into();
+                    modules.push(Rc::clone(&new));
+                    new
+                })
             });
             symbols.push(LiveSymbol {
                 address,

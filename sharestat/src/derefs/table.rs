@@ -63,17 +63,16 @@ pub fn build(
     let mut at_ip: HashMap<u64, u64> = HashMap::new();
     let mut undecoded = 0;
     for (key, hits) in &tally.hits {
-        let address = match at_ip.get(&key.ip) {
-            Some(known) => *known,
-            None => {
-                let site = locate(code, list, key.ip)?;
-                let address = site.address;
-                sites
-                    .entry(address)
-                    .or_insert_with(|| (site, Gathered::default()));
-                at_ip.insert(key.ip, address);
-                address
-            }
+        let address = if let Some(known) = at_ip.get(&key.ip) {
+            *known
+        } else {
+            let site = locate(code, list, key.ip)?;
+            let address = site.address;
+            sites
+                .entry(address)
+                .or_insert_with(|| (site, Gathered::default()));
+            at_ip.insert(key.ip, address);
+            address
         };
         let Some((site, row)) = sites.get_mut(&address) else {
             continue;
@@ -106,7 +105,7 @@ pub fn build(
     };
     for (_, (site, row)) in sites {
         let of_file = row.hits > 0;
-        let made = make_row(tally, code, list, steps, population, &site, row)?;
+        let made = make_row(tally, code, list, steps, population, &site, &row)?;
         if of_file {
             table.sites.push(made);
         } else {
@@ -157,7 +156,7 @@ fn make_row(
     steps: &[String],
     population: Option<&Population>,
     site: &Site,
-    row: Gathered,
+    row: &Gathered,
 ) -> Result<SiteRow, Error> {
     let place = code.place(site.address);
     let start = place.as_ref().map_or(0, |place| place.start);
@@ -167,12 +166,11 @@ fn make_row(
         || format!("{:#x}", site.address),
         |place| place.function.clone(),
     );
-    let id = match known {
-        Some(known) => known.id.clone(),
-        None => {
-            let hash = code.context_hash(start, site.address)?.unwrap_or(0);
-            format!("{function}:{kind}:{hash:08x}")
-        }
+    let id = if let Some(known) = known {
+        known.id.clone()
+    } else {
+        let hash = code.context_hash(start, site.address)?.unwrap_or(0);
+        format!("{function}:{kind}:{hash:08x}")
     };
     let context = most_frequent(&row.contexts).cloned();
     let mut classes: BTreeMap<String, u64> = BTreeMap::new();
@@ -249,7 +247,7 @@ fn describe(context: &Context) -> Option<String> {
         0 => String::new(),
         frames => format!(" {frames} up"),
     };
-    if context.class == Class::None && context.argument.is_none() && !function.starts_with("asm_") {
+    if context.class == Class::None && context.argument.is_none() {
         return None;
     }
     Some(match &context.argument {

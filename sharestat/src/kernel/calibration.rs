@@ -117,6 +117,7 @@ pub(super) fn find_bases(parameters: &Parameters, page: &KnownPage) -> Result<Ba
     let small = Parameters {
         ring_bytes: 4096,
         hit_ring_bytes: 4096,
+        traced: 1,
         workers: 1,
         frames: 0,
         ..parameters.clone()

@@ -114,6 +114,12 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The kernel has no kprobes.
+    #[error(
+        "this kernel has no kprobes (CONFIG_KPROBES), so its instructions cannot be traced; \
+         'sharestat derefs watch' needs none"
+    )]
+    NoKprobes,
     /// All debug registers are in use.
     #[error(
         "all debug registers are taken by {holders}; end that first, the registers cannot be shared"
@@ -173,6 +179,7 @@ impl Error {
             | Self::Runtime { .. }
             | Self::BreakpointsRefused { .. }
             | Self::BreakpointsTaken { .. }
+            | Self::NoKprobes
             | Self::Calibration { .. } => Class::Unsupported,
         }
     }

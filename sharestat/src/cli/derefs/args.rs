@@ -1,8 +1,4 @@
 //! The arguments of `derefs`.
-#![expect(
-    clippy::doc_markdown,
-    reason = "these comments are printed as they are"
-)]
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
@@ -25,13 +21,15 @@ pub enum DerefsCommand {
     Watch(WatchArgs),
     /// Drive the paths that touch it, and watch.
     Exercise(ExerciseArgs),
+    /// Count at every site of a static list, with kprobes.
+    Trace(TraceArgs),
     /// List the sites in a kernel image, without running it.
     Sites(SitesArgs),
     /// Compare two results: of two kernels, or of two workloads.
     Diff(DiffArgs),
 }
 
-/// How a list of sites, or a difference, is written.
+/// How a list of sites, a difference or a trace is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum SitesFormat {
     /// For people.
@@ -242,4 +240,36 @@ pub struct DiffArgs {
     /// Write to this file, whole or not at all.
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub output: Option<PathBuf>,
+}
+
+/// Arguments of `derefs trace`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Examples:
+  sudo sharestat derefs trace --live --duration 30
+  sudo sharestat derefs trace --sites sites.json -- make -j4",
+    long_about = "Sets a kprobe at every site of a static list and counts how often each runs, and how \
+        often with a folio that could be shared. Nothing is sampled, but only sites of the list are \
+        seen. Needs root and a kernel with kprobes; sites that the kernel refuses are named."
+)]
+pub struct TraceArgs {
+    /// How long to trace, unless a command is given [default: 10s].
+    #[arg(long, value_name = "TIME")]
+    pub duration: Option<Delay>,
+    /// What to trace [default: --live].
+    #[command(flatten)]
+    pub list: StaticArgs,
+    /// How the result is written; JSON is schema 'sharestat.derefs-trace/v1'.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: SitesFormat,
+    /// Write to this file, whole or not at all.
+    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// Rows of the text; 0 for all.
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub top: usize,
+    /// Run this command and trace until it ends.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
 }

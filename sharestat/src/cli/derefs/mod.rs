@@ -1,10 +1,12 @@
 //! `sharestat derefs`: which kernel code touches `folio->mapping`. One file per part.
 
 pub(super) mod args;
+mod command;
 mod diff;
 mod exercise;
 mod result;
 mod sites;
+mod trace;
 mod watch;
 
 use super::{
@@ -22,6 +24,7 @@ pub(super) fn run(arguments: &DerefsArgs, common: &Common) -> Result<Exit, Failu
     match &arguments.command {
         DerefsCommand::Watch(arguments) => watch::run(arguments, common),
         DerefsCommand::Exercise(arguments) => exercise::run(arguments, common),
+        DerefsCommand::Trace(arguments) => trace::run(arguments, common),
         DerefsCommand::Sites(arguments) => sites::run(arguments),
         DerefsCommand::Diff(arguments) => diff::run(arguments),
     }

@@ -2,7 +2,6 @@
 
 use std::{
     cell::RefCell,
-    process::{Child, Command},
     time::{Duration, Instant},
 };
 
@@ -11,7 +10,7 @@ use super::super::{
     exit::{Exit, Failure},
     watch::watched,
 };
-use super::args::WatchArgs;
+use super::{args::WatchArgs, command::Workload};
 use crate::{
     derefs::{
         LiveError, Watched,
@@ -58,36 +57,19 @@ fn watch(
     progress: &Progress,
 ) -> Result<Vec<String>, LiveError> {
     live.prepare(files)?;
-    let Some((program, rest)) = arguments.command.split_first() else {
-        let duration = arguments.duration.map_or(DURATION, |delay| delay.0);
-        let end = Instant::now() + duration;
-        live.sample(files, &|| progress.stopped() || Instant::now() >= end)?;
-        return Ok(Vec::new());
+    let workload = RefCell::new(Workload::start(&arguments.command)?);
+    let duration = match (&*workload.borrow(), arguments.duration) {
+        (_, Some(delay)) => Some(delay.0),
+        (Some(_), None) => None,
+        (None, None) => Some(DURATION),
     };
-    let child = Command::new(program).args(rest).spawn().map_err(|error| {
-        LiveError::Workload(format!(
-            "cannot run '{}': {error}",
-            program.to_string_lossy()
-        ))
-    })?;
-    let child = RefCell::new(child);
-    let end = arguments.duration.map(|delay| Instant::now() + delay.0);
+    let end = duration.map(|duration| Instant::now() + duration);
     live.sample(files, &|| {
-        progress.stopped() || ended(&child) || end.is_some_and(|end| Instant::now() >= end)
+        let mut workload = workload.borrow_mut();
+        progress.stopped()
+            || end.is_some_and(|end| Instant::now() >= end)
+            || workload.as_mut().is_some_and(Workload::ended)
     })?;
-    let mut child = child.into_inner();
-    let state = match child.try_wait() {
-        Ok(Some(status)) if status.success() => "ended well".to_owned(),
-        Ok(Some(status)) => format!("ended with {status}"),
-        Ok(None) | Err(_) => "was still running when watching ended".to_owned(),
-    };
-    Ok(vec![format!(
-        "watched while '{}' ran, which {state}; other tasks were watched too",
-        program.to_string_lossy()
-    )])
-}
-
-fn ended(child: &RefCell<Child>) -> bool {
-    // A child that cannot be waited for is none of ours any more.
-    !matches!(child.borrow_mut().try_wait(), Ok(None))
+    let mut workload = workload.into_inner();
+    Ok(workload.as_mut().map(Workload::told).into_iter().collect())
 }

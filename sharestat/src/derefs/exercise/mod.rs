@@ -157,14 +157,14 @@ pub struct ExerciseOptions {
 /// When the directory cannot be made, or watching fails; a step that cannot be done is a
 /// row that says so.
 pub fn exercise(
-    mut session: Option<&mut Session>,
+    session: Option<&mut Session>,
     directory: &Path,
     options: ExerciseOptions,
     stopped: &dyn Fn() -> bool,
 ) -> Result<Vec<StepRow>, LiveError> {
     let place = tempfile_in(directory)?;
     let mut rows = Vec::new();
-    let mut stage = Stage::new(session.as_deref_mut(), &place, options.disruptive);
+    let mut stage = Stage::new(session, &place, options.disruptive);
     let mut failed = None;
     for (number, (name, about, deed)) in STEPS.iter().enumerate() {
         stage.begin(number);
@@ -191,7 +191,6 @@ pub fn exercise(
             break;
         }
     }
-    drop(stage);
     // Its files are ours; what cannot be removed is told by the system's cleaning.
     let _ = std::fs::remove_dir_all(&place);
     match failed {

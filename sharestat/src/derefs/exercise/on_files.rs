@@ -98,7 +98,8 @@ pub(super) fn punch_hole(stage: &mut Stage<'_>) -> Result<(), Stop> {
     let prop = stage.file(FEW)?;
     stage.watch(&prop, &mut || {
         let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
-        let (from, length) = (PAGE_SIZE as i64 / 2, 2 * PAGE_SIZE as i64);
+        // Half of the first page to half of the third.
+        let (from, length) = (2048, 8192);
         // SAFETY: numbers only.
         check(unsafe { libc::fallocate(prop.file.as_raw_fd(), mode, from, length) })
             .map_err(|error| Stop::Cannot(format!("the filesystem punches no holes: {error}")))
@@ -112,7 +113,7 @@ pub(super) fn unlink(stage: &mut Stage<'_>) -> Result<(), Stop> {
     Stage::remove(&prop)?;
     // With the last descriptor the inode and its pages go.
     drop(prop);
-    stage.end(armed);
+    stage.end(&armed);
     Ok(())
 }
 

@@ -136,7 +136,7 @@ impl<'a> Stage<'a> {
             .write(true)
             .create_new(true)
             .open(&path)?;
-        let page: Vec<u8> = (0..PAGE_SIZE).map(|at| (at % 251) as u8).collect();
+        let page: Vec<u8> = (0..251).cycle().take(PAGE_SIZE).collect();
         for _ in 0..pages {
             file.write_all(&page)?;
         }
@@ -161,7 +161,7 @@ impl<'a> Stage<'a> {
     ) -> Result<(), Stop> {
         let armed = self.arm(prop)?;
         let done = deed();
-        self.end(armed);
+        self.end(&armed);
         done
     }
 
@@ -187,7 +187,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Ends what `arm` began.
-    pub(super) fn end(&mut self, armed: Armed) {
+    pub(super) fn end(&mut self, armed: &Armed) {
         if let Some(session) = &mut self.session {
             thread::sleep(AFTERMATH);
             session.close(&armed.folios, armed.start);

@@ -229,10 +229,8 @@ impl Interpreter<'_> {
             {
                 tell(in_register(1), Uses::FOLLOWED);
             }
-            Mnemonic::Jmp if self.returns(instruction) => {
-                if self.returns_pointer() {
-                    tell(state.register(0), Uses::FOLLOWED);
-                }
+            Mnemonic::Jmp if self.returns(instruction) && self.returns_pointer() => {
+                tell(state.register(0), Uses::FOLLOWED);
             }
             Mnemonic::Call | Mnemonic::Jmp => {
                 for register in self.passed(instruction) {

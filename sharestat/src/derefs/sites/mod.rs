@@ -37,6 +37,8 @@ pub use subsystem::{Subsystem, Subsystems};
 pub use types::{TypeTable, TypesError};
 pub use value::Basis;
 
+use super::random::SplitMix;
+
 /// How the list is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
@@ -149,8 +151,7 @@ fn write_sample(
     let mut sites: Vec<&Site> = report.certain().collect();
     let mut random = SplitMix(seed);
     for chosen in 0..count.min(sites.len()) {
-        let rest = sites.len() - chosen;
-        let step = usize::try_from(random.next() % u64::try_from(rest).unwrap_or(1)).unwrap_or(0);
+        let step = random.below(sites.len() - chosen);
         sites.swap(chosen, chosen + step);
     }
     sites.truncate(count);
@@ -177,17 +178,4 @@ fn write_sample(
         writeln!(out)?;
     }
     Ok(())
-}
-
-/// `SplitMix64` (Steele, Lea and Flood, 2014): enough to choose a sample reproducibly.
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
 }

@@ -198,7 +198,10 @@ fn sites(program: &Program<'_>, found: &BTreeMap<u64, (usize, Kind, Basis)>) -> 
             if *nth > 1 {
                 id = format!("{id}.{nth}");
             }
+            let (base, displacement) = site::operand(code.at(position)?);
             Some(Site {
+                base,
+                displacement,
                 id,
                 address: *address,
                 symbol: part.name.clone(),

@@ -19,6 +19,12 @@ pub struct Site {
     pub function: String,
     /// The instruction, in Intel syntax.
     pub instruction: String,
+    /// The base register of its memory operand, where there is no index.
+    #[serde(default)]
+    pub base: Option<String>,
+    /// The displacement of that operand.
+    #[serde(default)]
+    pub displacement: Option<i32>,
     /// What it does.
     pub kind: Kind,
     /// How its base register is known to be a folio.
@@ -39,6 +45,18 @@ impl Site {
             "none"
         }
     }
+}
+
+/// Base register and displacement of the memory operand, when that is all there is to it.
+pub(super) fn operand(instruction: &Instruction) -> (Option<String>, Option<i32>) {
+    if instruction.memory_index() != Register::None {
+        return (None, None);
+    }
+    let displacement = instruction.memory_displacement64().cast_signed();
+    (
+        Some(format!("{:?}", instruction.memory_base())),
+        i32::try_from(displacement).ok(),
+    )
 }
 
 /// Text of `instruction`.

@@ -33,7 +33,7 @@ impl Files {
     pub fn refresh(&mut self) -> io::Result<()> {
         let mut inodes = HashSet::new();
         for path in &self.paths {
-            add(path, &mut inodes)?;
+            add(&path.canonicalize()?, &mut inodes)?;
         }
         self.inodes = inodes;
         Ok(())
@@ -57,11 +57,9 @@ fn add(path: &Path, inodes: &mut HashSet<(u32, u64)>) -> io::Result<()> {
     if metadata.is_file() {
         inodes.insert((kernel_device(metadata.dev()), metadata.ino()));
     } else if metadata.is_dir() {
-        for entry in fs::read_dir(path)? {
+        for entry in fs::read_dir(path)?.flatten() {
             // A file that went away meanwhile is no longer wanted.
-            if let Ok(entry) = entry {
-                let _ = add(&entry.path(), inodes);
-            }
+            let _ = add(&entry.path(), inodes);
         }
     }
     Ok(())

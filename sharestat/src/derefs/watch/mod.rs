@@ -10,5 +10,5 @@ mod tally;
 
 pub use files::Files;
 pub use session::{Effort, Session, WatchOptions};
-pub use strata::{Population, SplitMix, Stratum};
+pub use strata::{Population, Stratum};
 pub use tally::{HitKey, Subject, Sums, Tally, WindowSums};

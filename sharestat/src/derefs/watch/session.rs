@@ -11,10 +11,13 @@ use sharestat_ebpf::records::FrameRecord;
 
 use super::{
     files::Files,
-    strata::{Population, SplitMix, Stratum, is_eligible},
+    strata::{Population, Stratum, is_eligible},
     tally::Tally,
 };
-use crate::kernel::{self, watcher::Watcher};
+use crate::{
+    derefs::random::SplitMix,
+    kernel::{self, watcher::Watcher},
+};
 
 /// How to watch.
 #[derive(Clone, Debug)]
@@ -164,7 +167,8 @@ impl Session {
         self.watcher.disarm();
         let start = Instant::now();
         while start.elapsed() < rest && !done() {
-            thread::sleep((rest - start.elapsed().min(rest)).min(Duration::from_millis(50)));
+            let left = rest.saturating_sub(start.elapsed());
+            thread::sleep(left.min(Duration::from_millis(50)));
         }
         self.effort.paused += start.elapsed();
     }

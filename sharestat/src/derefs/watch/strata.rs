@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 use sharestat_ebpf::records::{FrameRecord, frame_flags};
 
+use crate::derefs::random::SplitMix;
+
 /// A part of the page cache; every folio is in one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -79,27 +81,6 @@ pub(super) fn is_eligible(frame: &FrameRecord) -> bool {
     frame.flags & frame_flags::UPTODATE != 0 && frame.flags & bad == 0
 }
 
-/// `SplitMix64` (Steele, Lea and Flood, 2014): enough to choose a sample reproducibly.
-#[derive(Clone, Copy, Debug)]
-pub struct SplitMix(pub u64);
-
-impl SplitMix {
-    /// The next number.
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `end`, 0 when `end` is 0.
-    pub fn below(&mut self, end: usize) -> usize {
-        let end = u64::try_from(end).unwrap_or(u64::MAX).max(1);
-        usize::try_from(self.next() % end).unwrap_or(0)
-    }
-}
-
 /// The folios of one census, by stratum.
 #[derive(Clone, Debug, Default)]
 pub struct Population {
@@ -139,7 +120,7 @@ impl Population {
             if chosen.len() == slots {
                 break;
             }
-            let duplicate = self.count(Stratum::Duplicate) > 0 && random.next().is_multiple_of(2);
+            let duplicate = self.count(Stratum::Duplicate) > 0 && random.draw().is_multiple_of(2);
             let drawn = random.below(filled.len());
             let stratum = if duplicate {
                 Some(Stratum::Duplicate)

@@ -160,6 +160,7 @@ impl Trial {
             removal_pages_per_second: 0,
             ring_bytes: 4096,
             hit_ring_bytes: 4096,
+            traced: 1,
             workers: 1,
             frames: object::frames()?,
             log_level: 0,
@@ -241,6 +242,7 @@ fn before(error: &Error) -> Vec<String> {
         | Error::Mounts { .. }
         | Error::BreakpointsRefused { .. }
         | Error::BreakpointsTaken { .. }
+        | Error::NoKprobes
         | Error::Runtime { .. } => 1,
     };
     STEPS.iter().take(steps).map(|step| worked(step)).collect()

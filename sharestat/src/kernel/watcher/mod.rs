@@ -108,6 +108,7 @@ impl Watcher {
             removal_pages_per_second: 0,
             ring_bytes: 4096,
             hit_ring_bytes: options.ring_bytes.clamp(4096, 1 << 28).next_power_of_two(),
+            traced: 1,
             workers: 1,
             // Marks of hashed frames are of no use here.
             frames: 0,
