@@ -130,6 +130,10 @@ pub enum Format {
     Csv,
     /// For a pull request or a step summary.
     Markdown,
+    /// One page with pictures, for a browser; needs no network.
+    Html,
+    /// Gauges, for the textfile collector of an exporter.
+    Openmetrics,
 }
 
 const SCAN_HELP: &str = "\
@@ -141,6 +145,7 @@ Examples:
   sharestat scan --container web         what the layers of a container hold
   sharestat scan --verify-files          savings by whole files, proven
   sharestat scan -o before.json --top 0  everything, as JSON, into a file
+  sharestat scan -o pages.parquet        every page, for DuckDB or pandas
   sharestat scan --format ndjson | jq .  line by line, into another tool
   sharestat scan --seed 7 --strict       comparable between hosts, or exit 5";
 
@@ -250,7 +255,7 @@ pub struct OutputArgs {
     pub format: Option<Format>,
     /// Write to this file, whole or not at all.
     ///
-    /// The ending chooses the format: .txt, .json, .ndjson (or .jsonl), .csv or .md.
+    /// The ending chooses the format: .txt, .json, .ndjson (or .jsonl), .csv, .md, .html or .prom.
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub output: Option<PathBuf>,
     /// Rows per list; 0 for all.

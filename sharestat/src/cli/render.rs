@@ -26,6 +26,8 @@ pub(super) fn write(
         Format::Ndjson => report::ndjson::write(report, out),
         Format::Csv => report::csv::write(report, out),
         Format::Markdown => report::markdown::write(report, out),
+        Format::Html => report::html::write(report, out),
+        Format::Openmetrics => report::openmetrics::write(report, out),
     })
 }
 

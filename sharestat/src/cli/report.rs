@@ -79,7 +79,7 @@ fn write_all(
             Format::Markdown => {
                 report::markdown::write(report, &mut out).and_then(|()| writeln!(out))
             }
-            Format::Json | Format::Csv => return None,
+            Format::Json | Format::Csv | Format::Html | Format::Openmetrics => return None,
         })
     };
     let mut text = Vec::new();

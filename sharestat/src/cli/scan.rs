@@ -1,11 +1,14 @@
 //! `sharestat scan`: measure once with one of the engines, and report.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    path::Path,
+};
 
 use super::{
-    args::{Common, EngineChoice, Format, ScanArgs},
+    args::{Common, EngineChoice, Format, OutputArgs, ScanArgs},
     exit::{Exit, Failure},
-    log, render,
+    log, output, render,
     watch::watched,
 };
 use crate::{
@@ -15,10 +18,15 @@ use crate::{
     model::{measurement::Measurement, units::Bytes},
     report::{Filter, Host, Report},
     seed::Seed,
+    snapshot::table,
 };
 
 pub(super) fn run(arguments: &ScanArgs, common: &Common) -> Result<Exit, Failure> {
-    let format = arguments.output.chosen()?;
+    let table = table_wanted(arguments);
+    let format = match table {
+        Some(_) => Format::Json,
+        None => arguments.output.chosen()?,
+    };
     let seed = seed(arguments.seed)?;
     let (mut measurement, interrupted) = match arguments.engine {
         EngineChoice::Bpf => {
@@ -60,8 +68,20 @@ pub(super) fn run(arguments: &ScanArgs, common: &Common) -> Result<Exit, Failure
     if common.verbose > 0 {
         tell_effort(&measurement);
     }
-    render::write(&report, format, file, common)?;
+    match table {
+        Some(path) => output::write_file(path, |out| table::write(&measurement, &report, out))?,
+        None => render::write(&report, format, file, common)?,
+    }
     Ok(verdict(interrupted, measurement.complete, arguments.strict))
+}
+
+/// The Parquet file to write, which holds pages instead of a report.
+fn table_wanted(arguments: &ScanArgs) -> Option<&Path> {
+    let OutputArgs { format, output, .. } = &arguments.output;
+    let path = output.as_deref().filter(|_| format.is_none())?;
+    path.extension()
+        .is_some_and(|ending| ending == "parquet")
+        .then_some(path)
 }
 
 /// What the exit code tells: an interruption says more than the gap it leaves.

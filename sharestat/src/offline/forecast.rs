@@ -276,8 +276,8 @@ impl<'i> Host<'i> {
                     index.insert(inode, PageIndex(page), Observation::Hashed(*hash));
                 }
                 for page in 0..unreadable {
-                    let seen = Observation::Skipped(SkipReason::Unreadable);
-                    index.insert(inode, PageIndex(page), seen);
+                    let skipped = Observation::Skipped(SkipReason::Unreadable);
+                    index.insert(inode, PageIndex(page), skipped);
                 }
                 if unreadable == 0 {
                     let next = u32::try_from(classes.len()).unwrap_or(u32::MAX);

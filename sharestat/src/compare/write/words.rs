@@ -22,7 +22,7 @@ pub(super) fn change(change: &Change) -> String {
 /// The percentage of a change, and whether it is noise.
 pub(super) fn percent(change: &Change) -> String {
     let percent = match (change.change_bytes, change.change_percent) {
-        (Some(0), _) | (None, _) => String::new(),
+        (Some(0) | None, _) => String::new(),
         (Some(_), None) => "new".to_owned(),
         (Some(_), Some(percent)) => format!("{percent:+.1} %"),
     };
