@@ -5,6 +5,7 @@ mod build;
 mod cache;
 mod check;
 mod demo;
+mod derefs_report;
 mod guest_build;
 mod process;
 mod run;
@@ -57,6 +58,8 @@ enum Task {
         #[arg(long)]
         binary: Option<PathBuf>,
     },
+    /// Write docs/derefs-KERNEL.md: what 'sharestat derefs' finds on a kernel in a guest
+    DerefsReport(derefs_report::Options),
     /// Check format, lints and documentation, warnings denied
     Check,
     /// Boot a kernel with sharestat inside; run a command there, or a shell
@@ -85,6 +88,7 @@ fn perform(task: Task) -> Result<i32> {
         Task::Test(options) => test::run(&options),
         Task::Bench(options) => bench::run(options),
         Task::DemoRecording { binary } => demo::record(binary).map(|()| 0),
+        Task::DerefsReport(options) => derefs_report::run(options),
         Task::Check => check::run().map(|()| 0),
         Task::Vm(options) => vm::run(options),
         Task::Run {

@@ -18,3 +18,4 @@ mod page_tree;
 mod reclaim;
 mod removal;
 mod runs;
+mod watch;

@@ -52,7 +52,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Top(arguments) => top::run(arguments, &cli.common),
         Command::Demo(arguments) => top::demo(arguments, &cli.common),
         Command::Doctor(arguments) => doctor::run(arguments),
-        Command::Derefs(arguments) => derefs::run(arguments),
+        Command::Derefs(arguments) => derefs::run(arguments, &cli.common),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man => man::run(),
     };

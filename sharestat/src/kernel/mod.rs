@@ -27,6 +27,7 @@ pub mod probes;
 mod queue;
 pub mod scan;
 mod shared_array;
+pub mod watcher;
 
 pub use error::{Class, Error};
 pub use live::{Go, Live, LiveOptions, LiveView, Request};

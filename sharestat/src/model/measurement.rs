@@ -9,7 +9,8 @@ use super::{
     extents::Extents,
     index::ContentIndex,
     inode::{Dev, InodeId},
-    layers::{LayerId, Layers},
+    layers::{ContainerId, LayerId, Layers},
+    units::Bytes,
 };
 
 /// Which engine measured.
@@ -120,6 +121,8 @@ pub struct Identities {
     pub whole: HashMap<InodeId, Proof>,
     /// Extents that files share with others, and where they were asked for.
     pub extents: HashMap<InodeId, Extents>,
+    /// Page cache that memory cgroups charge to containers, where that was asked for.
+    pub charged: HashMap<ContainerId, Bytes>,
     /// Sentences about what could not be found out.
     pub warnings: Vec<String>,
 }

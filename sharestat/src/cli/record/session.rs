@@ -149,9 +149,7 @@ impl Session {
     }
 
     fn settled(&self, moment: &Moment<'_>) -> bool {
-        let [_, writeback, not_uptodate, raced, _, budget] =
-            moment.measurement.index.totals().skipped;
-        writeback + not_uptodate + raced + budget == 0 || self.since.elapsed() > PATIENCE
+        moment.measurement.index.totals().unsettled() == 0 || self.since.elapsed() > PATIENCE
     }
 
     fn begin(&mut self) -> Go {

@@ -11,7 +11,7 @@ use crate::{
         measurement::Measurement,
         units::Bytes,
     },
-    report::owners::Owners,
+    report::owners::{Filter, Owners},
     tui::frame::{GroupRow, Identity, PairRow},
 };
 
@@ -36,7 +36,7 @@ pub(super) fn identity(
             ..Identity::default()
         };
     }
-    let owners = Owners::new(identities);
+    let owners = Owners::new(identities, &Filter::default());
     let mut zeros: HashMap<LayerId, Bytes> = HashMap::new();
     for row in files {
         let file = identities.files.get(&row.inode);

@@ -119,9 +119,7 @@ impl<'a> Printer<'a> {
     }
 
     fn is_settled(&self, view: &Moment<'_>) -> bool {
-        let [_, writeback, not_uptodate, raced, _, budget] =
-            view.measurement.index.totals().skipped;
-        let waiting = writeback + not_uptodate + raced + budget;
+        let waiting = view.measurement.index.totals().unsettled();
         view.counted && (waiting == 0 || self.began.elapsed() > ONCE_PATIENCE)
     }
 

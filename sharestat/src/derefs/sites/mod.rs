@@ -25,18 +25,17 @@ mod value;
 
 use std::{io::Write, path::Path};
 
-pub use access::Kind;
+pub use access::{Kind, kind_of};
 pub use error::SitesError;
 pub use image::{KernelImage, Symbol, SymbolSource};
 pub use program::{Function, Program};
 pub use report::SitesReport;
+pub use roles::is_folio_list;
 pub use scan::{Coverage, context};
-pub use site::Site;
-pub use subsystem::Subsystem;
-pub use types::TypeTable;
+pub use site::{Site, context_hash_at, text as instruction_text};
+pub use subsystem::{Subsystem, Subsystems};
+pub use types::{TypeTable, TypesError};
 pub use value::Basis;
-
-use types::TypesError;
 
 /// How the list is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,6 +100,7 @@ pub fn find(program: &Program<'_>) -> SitesReport {
         release: program.image.release.clone(),
         build_id: program.image.build_id.clone(),
         symbols: program.image.symbol_source,
+        text_start: program.image.address_of("_stext"),
         mapping_offset: program.types.mapping,
         coverage,
         unseen: unseen(program, coverage),

@@ -180,7 +180,8 @@ fn derived(fact: Fact) -> Fact {
 }
 
 fn sites(program: &Program<'_>, found: &BTreeMap<u64, (usize, Kind, Basis)>) -> Vec<Site> {
-    let subsystems = Subsystems::of(program.image);
+    let symbols = program.image.symbols().iter();
+    let subsystems = Subsystems::new(symbols.map(|symbol| (symbol.address, &*symbol.name)));
     let mut taken: HashMap<String, u32> = HashMap::new();
     found
         .iter()

@@ -159,6 +159,7 @@ impl Trial {
             seed: seed.value(),
             removal_pages_per_second: 0,
             ring_bytes: 4096,
+            hit_ring_bytes: 4096,
             workers: 1,
             frames: object::frames()?,
             log_level: 0,
@@ -238,6 +239,8 @@ fn before(error: &Error) -> Vec<String> {
         | Error::Read { .. }
         | Error::Scope(_)
         | Error::Mounts { .. }
+        | Error::BreakpointsRefused { .. }
+        | Error::BreakpointsTaken { .. }
         | Error::Runtime { .. } => 1,
     };
     STEPS.iter().take(steps).map(|step| worked(step)).collect()
