@@ -306,7 +306,7 @@ pub struct DoctorArgs {
 Examples:
   sharestat demo                         the screen; press ? for its keys
   sharestat demo --once                  what the recording ends with, as text",
-    long_about = "Plays a recording of two minutes in which containers with duplicate layers start, \
+    long_about = "Plays a recording of half a minute in which containers with duplicate layers start, \
         read their files and end. It was made by 'cargo xtask demo-recording'."
 )]
 pub struct DemoArgs {

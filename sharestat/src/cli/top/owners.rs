@@ -12,7 +12,7 @@ use crate::{
         units::Bytes,
     },
     report::owners::{Filter, Owners},
-    tui::frame::{GroupRow, Identity},
+    tui::frame::{GroupRow, Identity, PairRow},
 };
 
 /// The id of a layer in its list.
@@ -21,7 +21,11 @@ pub(super) fn layer_id(layer: LayerId) -> Arc<str> {
 }
 
 /// Layers, images and containers with something cached.
-pub(super) fn identity(measurement: &Measurement, files: &[FileRow]) -> Identity {
+pub(super) fn identity(
+    measurement: &Measurement,
+    files: &[FileRow],
+    pairs: &[((LayerId, LayerId), Bytes)],
+) -> Identity {
     let (index, identities) = (&measurement.index, &measurement.identity);
     let layers = &identities.layers;
     if layers.layers.is_empty() {
@@ -93,6 +97,14 @@ pub(super) fn identity(measurement: &Measurement, files: &[FileRow]) -> Identity
         layers: cached(of_layers),
         images: cached(of_images),
         containers: cached(of_containers),
+        pairs: pairs
+            .iter()
+            .map(|((one, other), shared)| PairRow {
+                one: layer_id(*one),
+                other: layer_id(*other),
+                shared: *shared,
+            })
+            .collect(),
     }
 }
 

@@ -213,7 +213,7 @@ fn make(measurement: &Measurement) -> Rows {
         filesystems,
         scopes,
         mechanisms,
-        identity: owners::identity(measurement, &survey.rows),
+        identity: owners::identity(measurement, &survey.rows, &savings.layer_pairs),
     }
 }
 
