@@ -79,4 +79,10 @@ counters! {
     InodesIdentified = "inodes_identified",
     /// Runs flushed on request.
     RunsFlushed = "runs_flushed",
+    /// Accesses to watched words.
+    WatchHits = "watch_hits",
+    /// Accesses to watched words that found the ring full or in use.
+    WatchLost = "watch_lost",
+    /// Accesses to watched words whose folio could not be read.
+    WatchUnreadable = "watch_unreadable",
 }

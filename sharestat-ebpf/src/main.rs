@@ -1,8 +1,8 @@
 //! The BPF object: one file per group of programs, and what they share.
 //!
 //! Hooks announce (`cache_events`, `reclaim`), programs run on request look
-//! (`census`, `hash`, `identity`, `calibrate`). `access` reads kernel structures,
-//! `runs` merges events, `removal` hashes what is about to go.
+//! (`census`, `hash`, `identity`, `calibrate`), breakpoints report (`watch`). `access` reads
+//! kernel structures, `runs` merges events, `removal` hashes what is about to go.
 #![no_std]
 #![no_main]
 #![cfg_attr(

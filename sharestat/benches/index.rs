@@ -9,7 +9,7 @@ use sharestat::model::{
     groups::group_rows,
     index::ContentIndex,
     inode::{InodeId, InodeKey},
-    measurement::Identities,
+    measurement::{FileIdentity, Identities, Place},
     page::Observation,
     savings::savings,
     units::{ContentHash, PageIndex},
@@ -46,6 +46,14 @@ fn main() {
     });
     let nobody = Identities::default();
     timed("savings", || black_box(savings(&index, &nobody)));
+    // The worst case: all files are of one size, so that all are compared.
+    let mut sized = Identities::default();
+    for inode in index.inodes() {
+        sized.files.insert(inode.id, file());
+    }
+    timed("savings, all files of one size", || {
+        black_box(savings(&index, &sized))
+    });
     timed("group rows", || {
         black_box(group_rows(&index, 10, |inode| Some(inode.0 % 10)))
     });
@@ -54,7 +62,7 @@ fn main() {
         index.begin_census();
         for inode in 0..FILES {
             let inode = InodeId(u32::try_from(inode).unwrap_or(0));
-            index.mark_seen(inode, PageIndex(0), PAGES_PER_FILE, 0);
+            index.see(inode, PageIndex(0), PAGES_PER_FILE, false, 0, &mut |_| {});
         }
         index.end_census(&mut |_, _| {});
     });
@@ -103,6 +111,18 @@ fn fill(
             let seen: Vec<Observation> = hashes.map(Observation::Hashed).collect();
             enter(index, inode, PageIndex(first), &seen);
         }
+    }
+}
+
+fn file() -> FileIdentity {
+    FileIdentity {
+        filesystem: 0,
+        path: String::new(),
+        named: true,
+        deleted: false,
+        size: PAGES_PER_FILE * 4096,
+        links: 1,
+        place: Place::default(),
     }
 }
 

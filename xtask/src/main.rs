@@ -4,6 +4,8 @@ mod bench;
 mod build;
 mod cache;
 mod check;
+mod demo;
+mod derefs_report;
 mod guest_build;
 mod process;
 mod run;
@@ -12,7 +14,7 @@ mod test;
 mod vm;
 mod workspace;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -50,6 +52,14 @@ enum Task {
     Test(test::Options),
     /// Measure how fast it is, beside the machine's limits and other programs
     Bench(bench::Options),
+    /// Write docs/derefs-KERNEL.md: what 'sharestat derefs' finds on a kernel in a guest
+    DerefsReport(derefs_report::Options),
+    /// Record the scenario that 'sharestat demo' plays
+    DemoRecording {
+        /// Record with this binary instead of a release that is built first
+        #[arg(long)]
+        binary: Option<PathBuf>,
+    },
     /// Check format, lints and documentation, warnings denied
     Check,
     /// Boot a kernel with sharestat inside; run a command there, or a shell
@@ -77,6 +87,8 @@ fn perform(task: Task) -> Result<i32> {
         }
         Task::Test(options) => test::run(&options),
         Task::Bench(options) => bench::run(options),
+        Task::DerefsReport(options) => derefs_report::run(options),
+        Task::DemoRecording { binary } => demo::record(binary).map(|()| 0),
         Task::Check => check::run().map(|()| 0),
         Task::Vm(options) => vm::run(options),
         Task::Run {

@@ -66,6 +66,12 @@ impl Folio {
         }
     }
 
+    /// The word as it is, tag bits and all.
+    #[inline(always)]
+    pub(crate) fn raw_mapping(&self) -> u64 {
+        self.word(layout!(folio_mapping))
+    }
+
     #[inline(always)]
     pub(crate) fn index(&self) -> u64 {
         self.word(layout!(folio_index))
@@ -112,12 +118,18 @@ impl Folio {
     }
 
     /// Pinned for long-term DMA: the content may change without any trace.
+    ///
+    /// `folio_maybe_dma_pinned` (include/linux/mm.h) takes any 1024 references of a small
+    /// folio for a pin; those that its mappings hold are none (`_mapcount` starts at -1).
     #[inline(always)]
     pub(crate) fn is_pinned(&self, address: u64) -> bool {
         if self.has(layout!(flag_head)) {
             access::read::<u32>(address + layout!(folio_pincount)).is_some_and(|pins| pins != 0)
         } else {
-            self.references() >= PIN_BIAS
+            let mappings = self.half(layout!(folio_mapcount)).wrapping_add(1);
+            let others = self.references().wrapping_sub(mappings);
+            // Below zero when a mapping came between the two counts: no pin.
+            others >= PIN_BIAS && others <= i32::MAX as u32
         }
     }
 

@@ -18,3 +18,5 @@ mod page_tree;
 mod reclaim;
 mod removal;
 mod runs;
+mod trace;
+mod watch;

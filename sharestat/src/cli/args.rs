@@ -10,8 +10,15 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::{
-    check::CheckArgs, color::Color, diff::DiffArgs, exit::EXIT_CODES, image::ImageArgs,
-    record::args::RecordArgs, report::ReportArgs, top::args::TopArgs,
+    check::CheckArgs,
+    color::Color,
+    derefs::args::DerefsArgs,
+    diff::DiffArgs,
+    exit::EXIT_CODES,
+    image::ImageArgs,
+    record::args::RecordArgs,
+    report::ReportArgs,
+    top::args::{ShowArgs, TopArgs},
 };
 
 const EXAMPLES: &str = "\
@@ -78,6 +85,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// Watch live, on a screen or in a pipe.
     Top(TopArgs),
+    /// Play a small recording that is in this program: no root, no BPF.
+    Demo(DemoArgs),
     /// Forecast from image files what hosts that run them would cache twice.
     Image(ImageArgs),
     /// Write a report again, in another format.
@@ -133,6 +142,7 @@ Examples:
   sharestat scan --path /var/lib/docker  only files below a directory
   sharestat scan --path a --path b       what two trees have in common
   sharestat scan --engine user           on a host that refuses BPF
+  sharestat scan --container web         what the layers of a container hold
   sharestat scan --verify-files          savings by whole files, proven
   sharestat scan -o before.json --top 0  everything, as JSON, into a file
   sharestat scan -o pages.parquet        every page, for DuckDB or pandas
@@ -164,6 +174,16 @@ pub struct ScanArgs {
     /// have a path in this mount namespace, and without root only your own.
     #[arg(long, value_enum, default_value_t = EngineChoice::Bpf)]
     pub engine: EngineChoice,
+    /// List only files of layers whose name, directory or image contains this.
+    ///
+    /// Sums stay those of all that was measured.
+    #[arg(long, value_name = "TEXT")]
+    pub layer: Option<String>,
+    /// List only files of layers that a container shows whose name or id contains this.
+    ///
+    /// Sums stay those of all that was measured.
+    #[arg(long, value_name = "TEXT")]
+    pub container: Option<String>,
     /// Read files that seem equal as a whole, and compare them.
     ///
     /// Turns 'probable' savings of whole-file sharing into 'verified' ones, or takes them
@@ -279,61 +299,20 @@ pub struct DoctorArgs {
     pub output: Option<PathBuf>,
 }
 
-/// Arguments of `derefs`.
-#[derive(Debug, Args)]
-pub struct DerefsArgs {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: DerefsCommand,
-}
-
-/// The parts of `derefs`.
-#[derive(Debug, Subcommand)]
-pub enum DerefsCommand {
-    /// List the sites in a kernel image, without running it.
-    Sites(SitesArgs),
-}
-
-/// How the list of sites is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum SitesFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One document, schema 'sharestat.derefs-sites/v1'.
-    Json,
-}
-
-/// Arguments of `derefs sites`.
+/// Arguments of `demo`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "\
 Examples:
-  sharestat derefs sites /boot/vmlinuz-6.12.0-amd64
-  sharestat derefs sites --format json -o sites.json vmlinux
-  sharestat derefs sites --sample 60 vmlinux",
-    long_about = "Disassembles a kernel image (vmlinux or vmlinuz, x86-64, with BTF) and lists the \
-        instructions that read, write, compare or test 'mapping' of a folio or page, found by \
-        following typed pointers through registers and stack. Needs no privilege and no running \
-        kernel. The list says what the analysis cannot see: modules, indirect calls, untyped \
-        lists."
+  sharestat demo                         the screen; press ? for its keys
+  sharestat demo --once                  what the recording ends with, as text",
+    long_about = "Plays a recording of half a minute in which containers with duplicate layers start, \
+        read their files and end. It was made by 'cargo xtask demo-recording'."
 )]
-pub struct SitesArgs {
-    /// The kernel image.
-    #[arg(value_name = "IMAGE", value_hint = clap::ValueHint::FilePath)]
-    pub image: PathBuf,
-    /// How the list is written.
-    #[arg(long, value_enum, default_value_t)]
-    pub format: SitesFormat,
-    /// Write to this file, whole or not at all.
-    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    pub output: Option<PathBuf>,
-    /// Print so many sites, chosen at random, with the instructions around them.
-    #[arg(long, value_name = "N")]
-    pub sample: Option<usize>,
-    /// Seed of the choice.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    pub seed: u64,
+pub struct DemoArgs {
+    /// How it is shown.
+    #[command(flatten)]
+    pub show: ShowArgs,
 }
 
 /// Arguments of `completions`.

@@ -16,7 +16,7 @@ use crate::{
     identity::storage,
     kernel,
     model::{measurement::Measurement, units::Bytes},
-    report::{Host, Report},
+    report::{Filter, Host, Report},
     seed::Seed,
     snapshot::table,
 };
@@ -54,7 +54,12 @@ pub(super) fn run(arguments: &ScanArgs, common: &Common) -> Result<Exit, Failure
     if arguments.verify_files && !interrupted {
         storage::compare(&mut measurement);
     }
-    let report = Report::new(&measurement, &Host::read(), arguments.output.top);
+    let filter = Filter {
+        layer: arguments.layer.clone(),
+        container: arguments.container.clone(),
+    };
+    let top = arguments.output.top;
+    let report = Report::filtered(&measurement, &Host::read(), top, &filter);
     let file = arguments.output.output.as_deref();
     // Tables hold the notes. Elsewhere they are fields among many: say them.
     if !common.quiet && (file.is_some() || format != Format::Text) {

@@ -1,23 +1,27 @@
-//! `sharestat top`: watch live, on a screen, or as text and documents in a pipe.
+//! `sharestat top`: watch live, or a recording, on a screen, or as text and documents in a pipe.
 
 pub(super) mod args;
+mod config;
 mod owners;
 mod picture;
+pub(super) mod replay;
 mod rows;
 mod screen;
 mod stream;
 
 use std::io::{self, IsTerminal as _};
 
-use args::TopArgs;
+use args::{ShowArgs, TopArgs};
+use config::Config;
 
 use super::{
-    args::Common,
+    args::{Common, DemoArgs},
     exit::{Exit, Failure},
     log, scan,
 };
 use crate::{
     kernel::{Live, LiveOptions},
+    snapshot::recording::reader::Reader,
     tui::{
         columns::{Column, Table},
         list::List,
@@ -26,17 +30,27 @@ use crate::{
 
 pub(super) fn run(arguments: &TopArgs, common: &Common) -> Result<Exit, Failure> {
     log::start(arguments.instrument.bpf_log);
-    let files = files(arguments)?;
-    let on_screen = io::stdout().is_terminal() && !arguments.wants_stream();
-    let every = if arguments.once {
+    let show = &arguments.show;
+    let files = files(show)?;
+    if let Some(path) = &arguments.replay {
+        let reader = Reader::open(path).map_err(replay::failure)?;
+        return replay::run(reader, show, common, files);
+    }
+    // A pipe looks the same for everybody.
+    let config = if is_on_screen(show) {
+        config::read()?
+    } else {
+        Config::default()
+    };
+    let every = if show.once {
         stream::ONCE_EVERY
     } else {
-        arguments.delay.0
+        show.delay(&config)
     };
     let live = Live::start(LiveOptions {
         paths: arguments.paths.clone(),
         seed: scan::seed(arguments.seed)?,
-        cpu_budget: if arguments.once {
+        cpu_budget: if show.once {
             // One look, as exact as `scan`: there is nothing to be gentle for.
             1.0
         } else {
@@ -46,16 +60,33 @@ pub(super) fn run(arguments: &TopArgs, common: &Common) -> Result<Exit, Failure>
         ring_bytes: arguments.instrument.ring_bytes,
         log_level: arguments.instrument.log_level(),
     })?;
-    if on_screen {
-        screen::show(live, arguments, common, files)
+    if is_on_screen(show) {
+        screen::show(
+            move |frames, commands| screen::measure(live, frames, commands),
+            screen::options(show, common, config, files),
+        )
     } else {
-        stream::print(live, arguments, &files)
+        stream::print(live, show, &files)
     }
+}
+
+/// The recording that `demo` plays.
+const DEMO: &[u8] = include_bytes!("../../demo/demo.ssr");
+
+/// `sharestat demo`.
+pub(super) fn demo(arguments: &DemoArgs, common: &Common) -> Result<Exit, Failure> {
+    let files = files(&arguments.show)?;
+    let reader = Reader::of_bytes("demo", DEMO).map_err(replay::failure)?;
+    replay::run(reader, &arguments.show, common, files)
+}
+
+fn is_on_screen(show: &ShowArgs) -> bool {
+    io::stdout().is_terminal() && !show.wants_stream()
 }
 
 /// The list of files as the arguments want it, told before anything is measured when they
 /// make no sense.
-fn files(arguments: &TopArgs) -> Result<List, Failure> {
+fn files(arguments: &ShowArgs) -> Result<List, Failure> {
     let mut files = List::new(Table::Files);
     if let Some(name) = &arguments.sort {
         let columns = Table::Files.columns();
@@ -84,7 +115,10 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::cli::args::{Cli, Command};
+    use crate::{
+        cli::args::{Cli, Command},
+        snapshot::recording::{Player, reader::Ending},
+    };
 
     fn files_of(arguments: &[&str]) -> Result<List, String> {
         let line = ["sharestat", "top"].iter().chain(arguments);
@@ -92,7 +126,27 @@ mod tests {
         let Command::Top(arguments) = cli.command else {
             return Err("not 'top'".to_owned());
         };
-        files(&arguments).map_err(|failure| failure.to_string())
+        files(&arguments.show).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn the_demo_plays_to_its_end_and_has_something_to_show() {
+        let reader = Reader::of_bytes("demo", DEMO).expect("a recording");
+        let mut player = Player::new(reader).expect("it plays");
+        assert!(matches!(player.outline().ending, Ending::Whole(_)));
+        assert!(DEMO.len() < 100_000, "{} bytes", DEMO.len());
+        player.go_to(player.outline().length).expect("the end");
+        assert_eq!(player.deviations(), 0);
+        let moment = player.moment();
+        let totals = moment.measurement.index.totals();
+        assert!(totals.duplicate > 100, "{totals:?}");
+        assert_eq!(totals.hashed, totals.resident);
+        let identity = &moment.measurement.identity;
+        assert!(identity.layers.layers.len() > 3, "{:?}", identity.layers);
+        for file in identity.files.values() {
+            assert!(file.place.layer.is_some(), "{file:?}");
+            assert!(file.path.starts_with("/srv/demo"), "{}", file.path);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 pub mod bolt;
 pub mod cgroups;
 mod changes;
+pub mod charges;
 pub mod escape;
 pub mod image_files;
 mod join;

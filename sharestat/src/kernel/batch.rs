@@ -13,6 +13,8 @@ use crate::model::{
 pub(super) struct Batch {
     pub(super) requests: Vec<HashRequest>,
     pages: Vec<(InodeId, PageIndex)>,
+    /// How often these pages were asked for in vain.
+    pub(super) tries: u8,
 }
 
 impl Batch {

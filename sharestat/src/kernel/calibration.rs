@@ -116,6 +116,8 @@ fn frame_of(address: u64) -> Result<u64, Error> {
 pub(super) fn find_bases(parameters: &Parameters, page: &KnownPage) -> Result<Bases, Error> {
     let small = Parameters {
         ring_bytes: 4096,
+        hit_ring_bytes: 4096,
+        traced: 1,
         workers: 1,
         frames: 0,
         ..parameters.clone()

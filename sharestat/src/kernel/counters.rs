@@ -71,19 +71,21 @@ impl CounterMaps {
 
     /// Sums every counter over the CPUs.
     pub(super) fn read(&self) -> Result<Counters, Error> {
-        let mut values = Vec::with_capacity(Counter::COUNT);
-        for counter in Counter::ALL {
-            let per_cpu = self
-                .counters
-                .get(&(*counter as u32), 0)
-                .map_err(|error| failed("COUNTERS", error))?;
-            values.push(
-                per_cpu
-                    .iter()
-                    .fold(0_u64, |sum, value| sum.wrapping_add(*value)),
-            );
-        }
-        Ok(Counters { values })
+        let values: Result<Vec<u64>, Error> = Counter::ALL
+            .iter()
+            .map(|counter| self.read_one(*counter))
+            .collect();
+        Ok(Counters { values: values? })
+    }
+
+    /// Sums one counter over the CPUs.
+    pub(super) fn read_one(&self, counter: Counter) -> Result<u64, Error> {
+        let per_cpu = self
+            .counters
+            .get(&(counter as u32), 0)
+            .map_err(|error| failed("COUNTERS", error))?;
+        let sum = |sum: u64, value: &u64| sum.wrapping_add(*value);
+        Ok(per_cpu.iter().fold(0, sum))
     }
 
     /// Cost of each hook in nanoseconds, sampled once in 64 calls.

@@ -105,6 +105,29 @@ pub enum Error {
         /// What did not fit.
         reason: String,
     },
+    /// No hardware breakpoint could be set.
+    #[error(
+        "cannot set a hardware breakpoint on a kernel word: {source}; it needs CAP_SYS_ADMIN and a \
+         processor, or hypervisor, that gives debug registers (see 'sharestat doctor')"
+    )]
+    BreakpointsRefused {
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel has no kprobes.
+    #[error(
+        "this kernel has no kprobes (CONFIG_KPROBES), so its instructions cannot be traced; \
+         'sharestat derefs watch' needs none"
+    )]
+    NoKprobes,
+    /// All debug registers are in use.
+    #[error(
+        "all debug registers are taken by {holders}; end that first, the registers cannot be shared"
+    )]
+    BreakpointsTaken {
+        /// Who may hold them.
+        holders: String,
+    },
     /// A path to restrict the measurement to is unusable.
     #[error(transparent)]
     Scope(#[from] crate::identity::scope::ScopeError),
@@ -136,7 +159,9 @@ impl Error {
             {
                 Class::Privilege
             }
-            Self::Read { source, .. } | Self::Map { source, .. }
+            Self::Read { source, .. }
+            | Self::Map { source, .. }
+            | Self::BreakpointsRefused { source }
                 if source.kind() == io::ErrorKind::PermissionDenied =>
             {
                 Class::Privilege
@@ -152,6 +177,9 @@ impl Error {
             | Self::Read { .. }
             | Self::Mounts { .. }
             | Self::Runtime { .. }
+            | Self::BreakpointsRefused { .. }
+            | Self::BreakpointsTaken { .. }
+            | Self::NoKprobes
             | Self::Calibration { .. } => Class::Unsupported,
         }
     }

@@ -95,6 +95,8 @@ impl Instrument {
             seed: options.seed.value(),
             removal_pages_per_second: options.removal_pages_per_second,
             ring_bytes,
+            hit_ring_bytes: 4096,
+            traced: 1,
             workers: options.workers.max(1),
             frames: object::frames()?,
             log_level: options.log_level,

@@ -14,14 +14,14 @@ use tokio::{
     io::{Interest, unix::AsyncFd},
     sync::mpsc,
     task::yield_now,
-    time::{MissedTickBehavior, interval},
+    time::sleep_until,
 };
 
 use super::{
     batch::Batch,
     budget::{Budget, thread_time},
     census::Schedule,
-    collector::Collector,
+    collector::{Collector, in_order},
     counters::Counters,
     error::Error,
     instrument::{EventRing, Instrument, Options, RING_BYTES},
@@ -93,8 +93,13 @@ pub enum Go {
     Stop,
 }
 
-/// Time between flushes of the hooks' pending runs: how old an event can get.
+/// Time between flushes of the hooks' pending runs while anything happens.
 const TICK: Duration = Duration::from_millis(100);
+/// The same when nothing has happened for a while: how old an event can get. A view is
+/// always preceded by a flush.
+const IDLE_TICK: Duration = Duration::from_secs(1);
+/// Time between two looks whether anything was lost: they read a file for each hook.
+const LOSSES_EVERY: Duration = Duration::from_millis(500);
 /// CPU time that the start may take for hashing, whatever the budget.
 const BURST: Duration = Duration::from_secs(4);
 /// Frames of one slice of a census, a few milliseconds.
@@ -187,9 +192,10 @@ impl Live {
             census,
             open: Batch::default(),
             every: options.every,
+            pace: TICK,
+            losses_read: Instant::now(),
         };
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut next_tick = Instant::now();
         let mut due = Instant::now() + PATIENCE.min(options.every);
         let mut shown = false;
         loop {
@@ -205,17 +211,30 @@ impl Live {
                     Some(Request::Census) => watcher.begin_census()?,
                     Some(Request::Stop) | None => return Ok(()),
                 },
-                drained = watcher.readable() => drained?,
-                _ = tick.tick() => watcher.tick()?,
+                () = sleep_until(next_tick.min(due).into()) => {
+                    watcher.tick()?;
+                    next_tick = Instant::now() + watcher.pace;
+                }
+                drained = watcher.readable() => {
+                    drained?;
+                    // A ring that is never empty leaves time for the rest.
+                    if busy {
+                        watcher.step()?;
+                    }
+                }
                 () = yield_now(), if busy => watcher.step()?,
             }
             let counted = !shown && watcher.census.counted();
             if counted || Instant::now() >= due {
                 shown = true;
+                let begun = Instant::now();
                 if watcher.show(&mut watch)? == Go::Stop {
                     return Ok(());
                 }
-                due = Instant::now().max(due.min(Instant::now()) + watcher.every);
+                let now = Instant::now();
+                // Measuring gets at least as much time as showing, however often a view
+                // is asked for.
+                due = (due.min(now) + watcher.every).max(now + (now - begun));
             }
         }
     }
@@ -253,6 +272,10 @@ struct Watcher {
     /// Pages found by the census that wait for their batch to be full.
     open: Batch,
     every: Duration,
+    /// Time until the next tick.
+    pace: Duration,
+    /// When it was asked last whether anything was lost.
+    losses_read: Instant,
 }
 
 impl Watcher {
@@ -279,10 +302,22 @@ impl Watcher {
     }
 
     fn tick(&mut self) -> Result<(), Error> {
+        let before = self.collector.measurement.index.generation();
         self.collector
             .barrier(&self.instrument, self.ring.get_mut())?;
         self.log.flush();
-        self.consider_census()?;
+        let idle = before == self.collector.measurement.index.generation()
+            && self.collector.queue.is_idle()
+            && self.census.at().is_none();
+        self.pace = if idle {
+            (self.pace * 2).min(IDLE_TICK)
+        } else {
+            TICK
+        };
+        if self.losses_read.elapsed() >= LOSSES_EVERY {
+            self.losses_read = Instant::now();
+            self.consider_census()?;
+        }
         self.hash_some()
     }
 
@@ -298,7 +333,7 @@ impl Watcher {
     /// Losses since the start: events that found the ring full, and hook runs that the
     /// kernel dropped.
     fn losses(&self) -> Result<u64, Error> {
-        let lost = self.instrument.counters.read()?.get(Counter::EventsLost);
+        let lost = self.instrument.counters.read_one(Counter::EventsLost)?;
         Ok(lost
             + self
                 .instrument
@@ -332,6 +367,7 @@ impl Watcher {
         let mut found = Vec::new();
         self.instrument
             .walk(0, at, end, &mut |records| found.extend_from_slice(records))?;
+        in_order(&mut found);
         let mut full = Vec::new();
         self.collector
             .seen(&self.instrument, &found, &mut self.open, &mut |batch| {

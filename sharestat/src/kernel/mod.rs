@@ -27,6 +27,8 @@ pub mod probes;
 mod queue;
 pub mod scan;
 mod shared_array;
+pub mod tracer;
+pub mod watcher;
 
 pub use error::{Class, Error};
 pub use live::{Go, Live, LiveOptions, LiveView, Request};

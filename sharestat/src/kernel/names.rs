@@ -16,6 +16,7 @@ use crate::{
     identity::{escape::printable, mounts::MountTable, scope::Scope},
     model::{
         inode::{Dev, InodeId, InodeKey},
+        keyed::KeyedMap,
         measurement::{FileIdentity, Filesystem, Identities, Place},
     },
 };
@@ -74,7 +75,7 @@ pub(super) struct Names {
     scope: Option<Scope>,
     filesystems: HashMap<Dev, usize>,
     /// What was decided for inodes seen under a scope.
-    decided: HashMap<InodeKey, bool>,
+    decided: KeyedMap<InodeKey, bool>,
     paths: Vec<PathBuf>,
     /// Devices seen so far; a new one means that something was mounted.
     devices: HashSet<Dev>,
@@ -95,7 +96,7 @@ impl Names {
             mounts,
             scope,
             filesystems: HashMap::new(),
-            decided: HashMap::new(),
+            decided: KeyedMap::default(),
             paths: paths.to_vec(),
             devices: HashSet::new(),
         })

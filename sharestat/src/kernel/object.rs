@@ -31,6 +31,10 @@ pub(super) struct Parameters {
     pub(super) seed: u64,
     pub(super) removal_pages_per_second: u64,
     pub(super) ring_bytes: u32,
+    /// Size of the ring of watchpoint hits; one page when nothing is watched.
+    pub(super) hit_ring_bytes: u32,
+    /// Instructions that are traced, at least 1.
+    pub(super) traced: u32,
     pub(super) workers: u32,
     /// One past the highest page frame.
     pub(super) frames: u64,
@@ -69,6 +73,9 @@ pub(super) fn open(parameters: &Parameters) -> Result<Ebpf, Error> {
         .override_global("RING_WAKE_BYTES", &wake, true)
         .override_global("AYA_LOG_LEVEL", &parameters.log_level, true)
         .map_max_entries("EVENTS", parameters.ring_bytes)
+        .map_max_entries("HITS", parameters.hit_ring_bytes)
+        .map_max_entries("TRACED", parameters.traced)
+        .map_max_entries("TRACES", parameters.traced)
         .map_max_entries("FRAME_STATE", blocks);
     for name in ["HASH_WORK", "HASH_SCRATCH", "FRAME_WORK", "FRAME_SCRATCH"] {
         loader.map_max_entries(name, parameters.workers);

@@ -6,14 +6,14 @@ use std::{
     path::PathBuf,
     sync::{Condvar, Mutex, PoisonError, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sharestat_ebpf::{counters::Counter, records::FrameRecord};
 
 use super::{
     batch::Batch,
-    collector::Collector,
+    collector::{Collector, in_order},
     error::Error,
     instrument::{EventRing, Instrument, Options, RING_BYTES},
     kernel_log::KernelLog,
@@ -38,10 +38,13 @@ pub struct ScanOptions {
 
 /// Frames of one walk job: a few test runs of a fraction of a millisecond each.
 const JOB_FRAMES: u64 = 65_536;
-/// Rounds after the census in which changed and raced pages are asked for again.
-const ROUNDS: u32 = 20;
-/// Pause before a round that waits for locked pages.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Soonest that a page is asked for again after it raced, was being read or written, and
+/// pause between two looks whether the time has come.
+const PAUSE: Duration = Duration::from_millis(25);
+/// How long pages that are being read or written are waited for, as long as they get
+/// fewer, and when they do not: some are neither, and stay as they are.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+const WAIT_IN_VAIN: Duration = Duration::from_millis(150);
 
 enum Job {
     Walk(u64, u64),
@@ -113,7 +116,10 @@ fn work(instrument: &Instrument, worker: u32, jobs: &Jobs, done: &mpsc::Sender<D
                     .walk(worker, first, end, &mut |found| {
                         records.extend_from_slice(found);
                     })
-                    .map(|()| Done::Walked(records))
+                    .map(|()| {
+                        in_order(&mut records);
+                        Done::Walked(records)
+                    })
             }
             Job::Hash(batch) => {
                 let mut results = Vec::with_capacity(512);
@@ -148,6 +154,7 @@ pub fn scan(options: &ScanOptions, progress: &Progress) -> Result<Measurement, E
         log_level: options.log_level,
     })?;
     let mut collector = Collector::new(options.seed, names, &instrument);
+    collector.queue.try_again_after(PAUSE);
     let walked = census(&instrument, workers, &mut collector, &mut ring, progress)?;
     let settled = settle(&instrument, &mut collector, &mut ring, &mut log, progress)?;
     collector.name_inodes(&instrument)?;
@@ -247,7 +254,9 @@ fn settle(
     log: &mut KernelLog,
     progress: &Progress,
 ) -> Result<bool, Error> {
-    for round in 0..ROUNDS {
+    let mut fewest = u64::MAX;
+    let (begun, mut fewer_at) = (Instant::now(), Instant::now());
+    for round in 0_u32.. {
         collector.barrier(instrument, ring)?;
         while let Some(batch) = collector.next_batch() {
             collector.hash_now(instrument, 0, &batch)?;
@@ -258,10 +267,20 @@ fn settle(
         log.flush();
         // Two barriers settle the order of events; after that only waiting helps.
         if round >= 2 && collector.queue.is_idle() {
-            if !collector.queue.expects_soon() {
+            let waiting = collector.measurement.index.totals().unsettled();
+            if waiting < fewest {
+                (fewest, fewer_at) = (waiting, Instant::now());
+            }
+            if !collector.queue.expects_soon()
+                || fewer_at.elapsed() >= WAIT_IN_VAIN
+                || begun.elapsed() >= LONGEST_WAIT
+            {
                 break;
             }
-            thread::sleep(PAUSE);
+            // Naming takes long enough to be a pause.
+            let before = Instant::now();
+            collector.name_inodes(instrument)?;
+            thread::sleep(PAUSE.saturating_sub(before.elapsed()));
         }
     }
     Ok(!progress.stopped())

@@ -22,6 +22,8 @@ unsafe impl Shared for sharestat_ebpf::records::FrameBatch {}
 unsafe impl Shared for sharestat_ebpf::records::Identity {}
 // SAFETY: as above.
 unsafe impl Shared for sharestat_ebpf::records::Calibration {}
+// SAFETY: bytes.
+unsafe impl Shared for [u8; sharestat_ebpf::records::TEXT_BYTES] {}
 
 /// The slots of one mapped array.
 pub(super) struct SharedArray<T> {

@@ -2,11 +2,12 @@
 //! doubted; barriers say when events that crossed each other have all arrived.
 
 use super::{
+    entry::{AGED, CONFIRMED, Entry, FRESH},
     index::{ContentIndex, run},
     inode::InodeId,
-    journal::{Change, Runs},
+    journal::{Change, Pages, Runs},
     page::PageState,
-    pages::{AGED, CONFIRMED, Entry, FRESH, Fate},
+    pages::Fate,
     units::PageIndex,
 };
 
@@ -17,32 +18,79 @@ impl ContentIndex {
         self.pages.visit_all(|_, _, entry| entry.clear(CONFIRMED));
     }
 
-    /// The census saw these pages; those that the index did not have are entered.
-    pub fn mark_seen(&mut self, inode: InodeId, first: PageIndex, pages: u64, now_ms: u32) {
+    /// The census saw these pages. Those that the index did not have are entered; those
+    /// without a hash, or all when what is known of them is `doubtful`, are handed to a
+    /// worker, with a call for each.
+    pub fn see(
+        &mut self,
+        inode: InodeId,
+        first: PageIndex,
+        pages: u64,
+        doubtful: bool,
+        now_ms: u32,
+        claimed: &mut dyn FnMut(PageIndex),
+    ) {
         let (Some(run), Some(record)) = (run(inode, first, pages), self.inodes.get_mut(inode))
         else {
             return;
         };
         let absent = Entry::new(now_ms, CONFIRMED);
         let (mut found, kept) = (Runs::default(), self.journal.is_some());
+        let (mut doubted, mut any) = (false, false);
         self.pages.fill(
             inode,
             run.first,
             run.last,
             absent,
             |page, entry, entered| {
+                entry.set(CONFIRMED);
                 if entered {
-                    self.ledger.enter(record, PageState::Pending);
+                    self.ledger.enter(record, PageState::InFlight);
                     if kept {
                         found.push(inode, page);
                     }
+                } else {
+                    let from = entry.state();
+                    if matches!(from, PageState::InFlight | PageState::Hashed(_)) {
+                        if !doubtful {
+                            return;
+                        }
+                        doubted = true;
+                    }
+                    self.ledger.change(record, from, PageState::InFlight);
                 }
-                entry.set(CONFIRMED);
+                entry.set_state(PageState::InFlight);
+                any = true;
+                claimed(PageIndex(page));
             },
         );
         for run in found.into_iter() {
             self.note(|| Change::Found(run, now_ms));
         }
+        let seen = Pages::new(inode, first, pages);
+        if doubted {
+            self.note(|| Change::Doubt(seen));
+        }
+        if any {
+            self.note(|| Change::Claim(seen));
+        }
+    }
+
+    /// A journal tells that a census found these pages: those that the index does not
+    /// have are entered.
+    pub(super) fn found(&mut self, inode: InodeId, first: PageIndex, pages: u64, now_ms: u32) {
+        let (Some(run), Some(record)) = (run(inode, first, pages), self.inodes.get_mut(inode))
+        else {
+            return;
+        };
+        let absent = Entry::new(now_ms, CONFIRMED);
+        self.pages
+            .fill(inode, run.first, run.last, absent, |_, entry, entered| {
+                if entered {
+                    self.ledger.enter(record, PageState::Pending);
+                }
+                entry.set(CONFIRMED);
+            });
     }
 
     /// Ends a census: calls back for every page that is still in doubt, which is pending

@@ -7,7 +7,7 @@ use super::{
     view::InodeView,
 };
 
-pub use super::partners::{Partner, partners};
+pub use super::partners::{Partner, partners, partners_among};
 
 /// What one file holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +68,13 @@ pub fn survey_files(index: &ContentIndex) -> FileSurvey {
         survey.repeated += Bytes::of_pages(repeated);
     }
     survey
+}
+
+/// The row of one file, when it is known.
+#[must_use]
+pub fn file_row(index: &ContentIndex, inode: InodeId) -> Option<FileRow> {
+    let view = index.view(inode)?;
+    Some(survey_file(index, &view, &mut Vec::new()).0)
 }
 
 /// The row of a file, and the pages that repeat another one of it.

@@ -7,12 +7,13 @@
 use std::fmt;
 
 use super::{
+    entry::{AGED, CONFIRMED, Entry, FRESH},
     inode::{InodeId, InodeKey},
     inodes::InodeTable,
     journal::{Change, Journal, Pages},
     ledger::Ledger,
     page::{PageState, SkipReason},
-    pages::{AGED, CONFIRMED, Entry, FRESH, Fate, PageMap},
+    pages::{Fate, PageMap},
     totals::{Activity, Totals},
     units::{ContentHash, PageIndex},
     view::InodeView,
@@ -253,20 +254,22 @@ impl ContentIndex {
         inode: &InodeView<'_>,
         mut visit: impl FnMut(PageIndex, ContentHash, u32),
     ) {
-        let mut pages = inode.contents();
-        let mut batch = Vec::with_capacity(LOOKUP_BATCH);
-        loop {
-            batch.clear();
-            batch.extend(pages.by_ref().take(LOOKUP_BATCH));
-            if batch.is_empty() {
-                return;
-            }
-            let contents = &self.ledger.contents;
+        let contents = &self.ledger.contents;
+        let mut look_up = |batch: &mut Vec<(PageIndex, ContentHash)>| {
             contents.warm_up(batch.iter().map(|&(_, content)| content));
-            for &(page, content) in &batch {
+            for (page, content) in batch.drain(..) {
                 visit(page, content, contents.copies(content));
             }
-        }
+        };
+        let mut batch = Vec::with_capacity(LOOKUP_BATCH);
+        // One call for all pages: taking them one by one costs as much as the look-ups.
+        inode.contents().for_each(|page| {
+            batch.push(page);
+            if batch.len() == LOOKUP_BATCH {
+                look_up(&mut batch);
+            }
+        });
+        look_up(&mut batch);
     }
 
     /// The inodes with resident pages, by id.

@@ -1,8 +1,9 @@
 //! The inodes that the index knows: key ↔ id, and how many of their pages are resident.
 
-use std::collections::HashMap;
-
-use super::inode::{InodeId, InodeKey};
+use super::{
+    inode::{InodeId, InodeKey},
+    keyed::KeyedMap,
+};
 
 /// What is kept for each known inode.
 #[derive(Clone, Debug)]
@@ -18,8 +19,8 @@ pub(super) struct InodeRecord {
 /// rather than another inode.
 #[derive(Default)]
 pub(super) struct InodeTable {
-    ids: HashMap<InodeKey, InodeId>,
-    records: HashMap<InodeId, InodeRecord>,
+    ids: KeyedMap<InodeKey, InodeId>,
+    records: KeyedMap<InodeId, InodeRecord>,
     next: u32,
 }
 

@@ -56,7 +56,7 @@ pub struct Pages {
 }
 
 /// Takes the changes of an index as they happen.
-pub trait Journal: Send {
+pub trait Journal: Send + Sync {
     /// One more change.
     fn note(&mut self, change: Change);
 }
@@ -109,7 +109,7 @@ impl Change {
                     first,
                     pages,
                 } = run.checked()?;
-                index.mark_seen(inode, first, pages, *now);
+                index.found(inode, first, pages, *now);
             }
             Self::Dirty(run) => index.dirty(run.inode, run.first, run.pages),
             Self::Doubt(run) => index.doubt(run.inode, run.first, run.pages),

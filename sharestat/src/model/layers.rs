@@ -4,22 +4,24 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::inode::Dev;
 
 /// Position of a layer in one [`Layers`]. Not stable between two readings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LayerId(pub u32);
 
 /// Position of an image in one [`Layers`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ImageId(pub u32);
 
 /// Position of a container in one [`Layers`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ContainerId(pub u32);
 
 /// Who keeps a layer, an image or a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Runtime {
     /// Docker with its own layer store (`overlay2`).
     Docker,
@@ -54,7 +56,7 @@ impl Runtime {
 }
 
 /// What a layer is on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum LayerKind {
     /// A directory that is only read: a lower layer, or a deployment.
     Lower,
@@ -80,7 +82,7 @@ impl LayerKind {
 }
 
 /// A directory tree, or one file, inside one filesystem.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LayerRoot {
     /// `s_dev` of the filesystem.
     pub dev: Dev,
@@ -89,7 +91,7 @@ pub struct LayerRoot {
 }
 
 /// One layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layer {
     /// The store's own name for it (chain id, snapshot key, layer id), else the path.
     pub key: String,
@@ -115,7 +117,7 @@ pub struct Layer {
 }
 
 /// One image.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
     /// Digest or id.
     pub id: String,
@@ -136,7 +138,7 @@ impl Image {
 }
 
 /// The Kubernetes pod of a container.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pod {
     /// Pod UID.
     pub uid: Option<String>,
@@ -147,7 +149,7 @@ pub struct Pod {
 }
 
 /// One container, running or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
     /// Its id.
     pub id: String,
@@ -166,7 +168,7 @@ pub struct Container {
 }
 
 /// All layers, images and containers that were found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layers {
     /// Layers, by [`LayerId`].
     pub layers: Vec<Layer>,
@@ -179,7 +181,7 @@ pub struct Layers {
 }
 
 /// The layers of one overlay mount.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Stack {
     /// What is written to.
     pub upper: Option<LayerId>,

@@ -9,7 +9,8 @@ use super::{
     extents::Extents,
     index::ContentIndex,
     inode::{Dev, InodeId},
-    layers::{LayerId, Layers},
+    layers::{ContainerId, LayerId, Layers},
+    units::Bytes,
 };
 
 /// Which engine measured.
@@ -80,14 +81,12 @@ pub struct FileIdentity {
     pub size: u64,
     /// Its number of names.
     pub links: u32,
-    /// Where its pages live, and in which layer; recordings, which hold no layers, leave
-    /// it out.
-    #[serde(skip)]
+    /// Where its pages live, and in which layer.
     pub place: Place,
 }
 
 /// Where the pages of a file live.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// Path from the root of its filesystem; `None` when it has no name or not a whole one.
     pub path_in_fs: Option<Box<[u8]>>,
@@ -125,6 +124,8 @@ pub struct Identities {
     pub whole: HashMap<InodeId, Proof>,
     /// Extents that files share with others, and where they were asked for.
     pub extents: HashMap<InodeId, Extents>,
+    /// Page cache that memory cgroups charge to containers, where that was asked for.
+    pub charged: HashMap<ContainerId, Bytes>,
     /// Sentences about what could not be found out.
     pub warnings: Vec<String>,
 }

@@ -1,11 +1,12 @@
 //! Looking at pages: handing them to workers, and taking what was found.
 
 use super::{
+    entry::{CONFIRMED, Entry},
     index::{ContentIndex, run},
     inode::InodeId,
     journal::{Change, Pages},
     page::{Observation, PageState},
-    pages::{CONFIRMED, Entry, Fate},
+    pages::Fate,
     units::{ContentHash, PageIndex},
 };
 

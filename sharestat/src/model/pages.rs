@@ -6,97 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    inode::InodeId,
-    page::{PageState, SkipReason},
-    units::ContentHash,
-};
+use super::{entry::Entry, inode::InodeId};
 
 const CHUNK_BITS: u32 = 6;
 const CHUNK_PAGES: u64 = 1 << CHUNK_BITS;
 const WINDOW_BITS: u32 = 5;
 const WINDOW_CHUNKS: u32 = 1 << WINDOW_BITS;
-
-/// Flag: contested, and no barrier has passed since.
-pub(super) const FRESH: u8 = 0x10;
-/// Flag: contested, and one barrier has passed since.
-pub(super) const AGED: u8 = 0x20;
-/// Flag: seen by the running census, or touched by an event since it began.
-pub(super) const CONFIRMED: u8 = 0x40;
-
-const STATE_MASK: u8 = 0x0f;
-const PENDING: u8 = 0;
-const IN_FLIGHT: u8 = 1;
-const HASHED: u8 = 2;
-const FIRST_SKIPPED: u8 = 3;
-
-/// One resident page: hash (8 bytes), time of arrival (4), state and flags (1). Bytes
-/// rather than fields, because padding would cost three bytes a page.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Entry([u8; 13]);
-
-impl Entry {
-    /// A pending page that arrived at `added_ms`.
-    pub(super) fn new(added_ms: u32, flags: u8) -> Self {
-        let mut entry = Self([0; 13]);
-        entry.0[12] = PENDING | flags;
-        entry.set_added_ms(added_ms);
-        entry
-    }
-
-    pub(super) fn set_added_ms(&mut self, added_ms: u32) {
-        self.0[8..12].copy_from_slice(&added_ms.to_le_bytes());
-    }
-
-    fn hash(&self) -> ContentHash {
-        let (&hash, _) = self.0.split_first_chunk().unwrap_or((&[0; 8], &[]));
-        ContentHash(u64::from_le_bytes(hash))
-    }
-
-    pub(super) fn added_ms(&self) -> u32 {
-        let [.., a, b, c, d, _] = self.0;
-        u32::from_le_bytes([a, b, c, d])
-    }
-
-    /// The content, when known: the quick way for passes over everything.
-    pub(super) fn content(&self) -> Option<ContentHash> {
-        (self.0[12] & STATE_MASK == HASHED).then(|| self.hash())
-    }
-
-    pub(super) fn state(&self) -> PageState {
-        match self.0[12] & STATE_MASK {
-            PENDING => PageState::Pending,
-            IN_FLIGHT => PageState::InFlight,
-            HASHED => PageState::Hashed(self.hash()),
-            code => PageState::Skipped(SkipReason::ALL[usize::from(code - FIRST_SKIPPED)]),
-        }
-    }
-
-    pub(super) fn set_state(&mut self, state: PageState) {
-        let code = match state {
-            PageState::Pending => PENDING,
-            PageState::InFlight => IN_FLIGHT,
-            PageState::Hashed(content) => {
-                self.0[..8].copy_from_slice(&content.0.to_le_bytes());
-                HASHED
-            }
-            PageState::Skipped(reason) => FIRST_SKIPPED + reason as u8,
-        };
-        self.0[12] = (self.0[12] & !STATE_MASK) | code;
-    }
-
-    pub(super) fn has(&self, flags: u8) -> bool {
-        self.0[12] & flags != 0
-    }
-
-    pub(super) fn set(&mut self, flags: u8) {
-        self.0[12] |= flags;
-    }
-
-    pub(super) fn clear(&mut self, flags: u8) {
-        self.0[12] &= !flags;
-    }
-}
 
 /// What becomes of a visited page.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -123,6 +38,24 @@ impl Chunk {
         }
         let rank = self.rank(page);
         self.entries.get_mut(rank)
+    }
+
+    /// Enters the pages of `missing`, which are not there yet.
+    fn enter(&mut self, missing: u64, absent: Entry) {
+        let behind_all = self.present >> missing.trailing_zeros() == 0;
+        if !behind_all {
+            bits(missing).for_each(|page| self.insert(page, absent));
+            return;
+        }
+        let count = missing.count_ones() as usize;
+        if self.entries.is_empty() || count > LONGEST_STEP {
+            self.entries.reserve_exact(count);
+        }
+        for _ in 0..count {
+            grow(&mut self.entries);
+            self.entries.push(absent);
+        }
+        self.present |= missing;
     }
 
     fn insert(&mut self, page: u32, entry: Entry) {
@@ -183,6 +116,36 @@ impl Window {
         &mut self.chunks[rank]
     }
 
+    /// Visits the pages of the run `first..=last` that lie in this window, which is the
+    /// `number`th; true when nothing is left in it.
+    fn visit(
+        &mut self,
+        number: u64,
+        first: u64,
+        last: u64,
+        visit: &mut impl FnMut(u64, &mut Entry) -> Fate,
+    ) -> bool {
+        let base = number << WINDOW_BITS;
+        let end = u64::from(WINDOW_CHUNKS - 1);
+        let low = (first >> CHUNK_BITS).saturating_sub(base).min(end);
+        let high = (last >> CHUNK_BITS).saturating_sub(base).min(end);
+        let mask = (u64::MAX << low) & (u64::MAX >> (u64::from(u64::BITS - 1) - high));
+        let wanted = u64::from(self.present) & mask;
+        let from = self.rank(wanted.trailing_zeros().min(WINDOW_CHUNKS - 1));
+        let mut emptied = false;
+        for (chunk, position) in self.chunks.iter_mut().skip(from).zip(bits(wanted)) {
+            let number = base + u64::from(position);
+            let base = number << CHUNK_BITS;
+            let mask = mask_in_chunk(number, first, last);
+            chunk.visit(mask, |page, entry| visit(base + page, entry));
+            emptied |= chunk.entries.is_empty();
+        }
+        if emptied {
+            self.drop_empty_chunks();
+        }
+        self.chunks.is_empty()
+    }
+
     fn drop_empty_chunks(&mut self) {
         let mut chunks = bits(u64::from(self.present));
         let mut present = 0;
@@ -196,11 +159,16 @@ impl Window {
     }
 }
 
+/// Most entries that are made room for at once without being asked for.
+const LONGEST_STEP: usize = 16;
+
 /// Makes room for one more by small steps that end exactly at a full chunk or window:
 /// the default growth would reserve four times what most small files need.
 fn grow<T>(values: &mut Vec<T>) {
     if values.len() == values.capacity() {
-        let step = (values.len() / 2).next_power_of_two().clamp(1, 16);
+        let step = (values.len() / 2)
+            .next_power_of_two()
+            .clamp(1, LONGEST_STEP);
         values.reserve_exact(step);
     }
 }
@@ -291,11 +259,8 @@ impl PageMap {
                 .or_default()
                 .get_or_insert(chunk_of(base));
             let missing = mask & !chunk.present;
-            if chunk.entries.is_empty() {
-                chunk.entries.reserve_exact(missing.count_ones() as usize);
-            }
-            for page in bits(missing) {
-                chunk.insert(page, absent);
+            if missing != 0 {
+                chunk.enter(missing, absent);
             }
             chunk.visit(mask, |page, entry| {
                 visit(base + page, entry, missing & (1 << page) != 0);
@@ -312,30 +277,20 @@ impl PageMap {
         last: u64,
         mut visit: impl FnMut(u64, &mut Entry) -> Fate,
     ) {
-        let range = (inode, window_of(first))..=(inode, window_of(last));
-        let mut empty = Vec::new();
-        for (&(_, number), window) in self.windows.range_mut(range) {
-            let first_chunk = number << WINDOW_BITS;
-            let mut emptied = false;
-            for (chunk, position) in window
-                .chunks
-                .iter_mut()
-                .zip(bits(u64::from(window.present)))
-            {
-                let number = first_chunk + u64::from(position);
-                let base = number << CHUNK_BITS;
-                if base > last || base + (CHUNK_PAGES - 1) < first {
-                    continue;
-                }
-                let mask = mask_in_chunk(number, first, last);
-                chunk.visit(mask, |page, entry| visit(base + page, entry));
-                emptied |= chunk.entries.is_empty();
+        let (lowest, highest) = (window_of(first), window_of(last));
+        if lowest == highest {
+            // One way down the tree instead of one for each end of a range.
+            let window = self.windows.get_mut(&(inode, lowest));
+            if window.is_some_and(|window| window.visit(lowest, first, last, &mut visit)) {
+                self.windows.remove(&(inode, lowest));
             }
-            if emptied {
-                window.drop_empty_chunks();
-                if window.chunks.is_empty() {
-                    empty.push(number);
-                }
+            return;
+        }
+        let mut empty = Vec::new();
+        let range = (inode, lowest)..=(inode, highest);
+        for (&(_, number), window) in self.windows.range_mut(range) {
+            if window.visit(number, first, last, &mut visit) {
+                empty.push(number);
             }
         }
         for number in empty {

@@ -34,8 +34,21 @@ pub fn partners(
     of: &[InodeId],
     most: usize,
 ) -> HashMap<InodeId, Vec<Partner>> {
+    let all = index.inodes().map(|inode| inode.id);
+    partners_among(index, of, all, most)
+}
+
+/// [`partners`], looked for among `others` only: every file that holds a page which has
+/// another copy must be one of them, in the order of their ids.
+#[must_use]
+pub fn partners_among(
+    index: &ContentIndex,
+    of: &[InodeId],
+    others: impl Iterator<Item = InodeId>,
+    most: usize,
+) -> HashMap<InodeId, Vec<Partner>> {
     let asked: HashSet<InodeId> = of.iter().copied().collect();
-    let holders = holders(index, &asked);
+    let holders = holders(index, &asked, others);
     let mut shared: HashMap<InodeId, u64> = HashMap::new();
     let mut scratch = Vec::new();
     let mut answer = HashMap::new();
@@ -69,7 +82,11 @@ fn best(shared: &HashMap<InodeId, u64>, most: usize) -> Vec<Partner> {
 type Holders = HashMap<ContentHash, Vec<InodeId>, BuildHasherDefault<AlreadyHashed>>;
 
 /// The files that hold each content that a file of `asked` has in common with others.
-fn holders(index: &ContentIndex, asked: &HashSet<InodeId>) -> Holders {
+fn holders(
+    index: &ContentIndex,
+    asked: &HashSet<InodeId>,
+    others: impl Iterator<Item = InodeId>,
+) -> Holders {
     let mut holders = Holders::default();
     let mut scratch = Vec::new();
     for inode in asked.iter().filter_map(|&inode| index.view(inode)) {
@@ -79,17 +96,55 @@ fn holders(index: &ContentIndex, asked: &HashSet<InodeId>) -> Holders {
             }
         }
     }
-    for inode in index.inodes() {
-        for (_, content) in inode.contents() {
+    let wanted = Filter::of(&holders);
+    for inode in others.filter_map(|inode| index.view(inode)) {
+        inode.contents().for_each(|(_, content)| {
+            if !wanted.may_hold(content) {
+                return;
+            }
             let Some(list) = holders.get_mut(&content) else {
-                continue;
+                return;
             };
             if list.last() != Some(&inode.id) && list.len() < HOLDERS {
                 list.push(inode.id);
             }
-        }
+        });
     }
     holders
+}
+
+/// A bit for each of the contents looked for: most pages hold none of them, and a look at
+/// a bit in the nearest caches is quicker than one at the table.
+struct Filter {
+    words: Vec<u64>,
+}
+
+impl Filter {
+    fn of(holders: &Holders) -> Self {
+        let words = (holders.len() / 4).next_power_of_two();
+        let mut filter = Self {
+            words: vec![0; words],
+        };
+        for content in holders.keys() {
+            let (word, bit) = filter.place(*content);
+            filter.words[word] |= bit;
+        }
+        filter
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "masked to a position among the words"
+    )]
+    fn place(&self, content: ContentHash) -> (usize, u64) {
+        let word = (content.0 >> 6) as usize & (self.words.len() - 1);
+        (word, 1 << (content.0 % 64))
+    }
+
+    fn may_hold(&self, content: ContentHash) -> bool {
+        let (word, bit) = self.place(content);
+        self.words[word] & bit != 0
+    }
 }
 
 /// Content hashes need no second hash, only their low and high bits mixed.

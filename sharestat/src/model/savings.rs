@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::{
-    files::survey_files,
+    files::{FileRow, FileSurvey, survey_files},
     index::ContentIndex,
     inode::InodeId,
     kin::Kin,
@@ -120,26 +120,25 @@ pub struct Savings {
     pub layer_pairs: Vec<((LayerId, LayerId), Bytes)>,
 }
 
-/// [`savings_of`], when the files were not surveyed yet.
+/// Splits the duplicates.
 #[must_use]
 pub fn savings(index: &ContentIndex, identities: &Identities) -> Savings {
     let kin = Kin::of(index, identities);
-    savings_of(index, identities, &kin, survey_files(index).repeated)
+    savings_of(index, identities, &kin, &survey_files(index))
 }
 
-/// Splits the duplicates; `repeated` is what files hold more than once within themselves
-/// ([`FileSurvey::repeated`](super::files::FileSurvey::repeated)).
+/// [`savings`], when the files were surveyed already.
 #[must_use]
 pub fn savings_of(
     index: &ContentIndex,
     identities: &Identities,
     kin: &Kin<'_>,
-    repeated: Bytes,
+    survey: &FileSurvey,
 ) -> Savings {
     let nearness = Nearness::of(index, kin);
     let (content, zero) = by_content(index);
     let offset = by_offset(index);
-    let whole = Whole::of(index, identities, kin);
+    let whole = Whole::of(index, identities, kin, &survey.rows);
     let moved = ("same content at another offset", less(content, offset));
     let differs = ("files differ elsewhere", less(offset, whole.all));
     let rest = |reach: Classes, reason| [(reason, less(content, reach))];
@@ -161,7 +160,7 @@ pub fn savings_of(
         zero.row("zero", &[]),
     ];
     Savings {
-        scopes: nearness.rows(index, repeated),
+        scopes: nearness.rows(index, survey.repeated),
         mechanisms,
         whole: whole.classes,
         image_files: most_first(nearness.image_files),
@@ -194,7 +193,7 @@ struct Whole {
 }
 
 impl Whole {
-    fn of(index: &ContentIndex, identities: &Identities, kin: &Kin<'_>) -> Self {
+    fn of(index: &ContentIndex, identities: &Identities, kin: &Kin<'_>, rows: &[FileRow]) -> Self {
         let mut whole = Self {
             all: Classes::default(),
             layer: Classes::default(),
@@ -203,7 +202,7 @@ impl Whole {
             layer_causes: HashMap::new(),
             classes: Vec::new(),
         };
-        for class in whole_classes(index, identities, kin) {
+        for class in whole_classes(index, identities, kin, rows) {
             let pages = pages_in_common(index, &class.files);
             whole.all.merge(pages);
             count(&mut whole.by_confidence, class.confidence, pages);
@@ -323,7 +322,7 @@ fn by_offset(index: &ContentIndex) -> Classes {
 }
 
 /// One key for a content at a page index (the finalizer of `MurmurHash3` over both).
-fn mix(content: ContentHash, page: PageIndex) -> u64 {
+pub(super) fn mix(content: ContentHash, page: PageIndex) -> u64 {
     let mut key = content.0 ^ page.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     key = (key ^ (key >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     key = (key ^ (key >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);

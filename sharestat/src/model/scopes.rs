@@ -111,7 +111,7 @@ struct Joiner<'a> {
     keyed: Vec<(Key, u32)>,
 }
 
-impl<'a> Joiner<'a> {
+impl Joiner<'_> {
     fn join(&mut self, copies: &[Copy], into: &mut Nearness) {
         let Ok(len) = u32::try_from(copies.len()) else {
             return;

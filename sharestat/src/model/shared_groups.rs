@@ -14,13 +14,15 @@ pub struct SharedRow {
     pub proportional: f64,
 }
 
-/// Which group holds a content: its number plus one, or one of these.
-type Owner = u32;
-const NOBODY: Owner = 0;
-const SEVERAL: Owner = u32::MAX;
+/// Which group holds a content, its number plus one or one of these, and how many of its
+/// copies were seen.
+type Owner = (u32, u32);
+const NOBODY: u32 = 0;
+const SEVERAL: u32 = u32::MAX;
 
 /// One row for each of `groups` groups, numbered from 0; `groups_of` tells those of a
-/// file. Takes one pass over the pages, and 4 bytes per content while it runs.
+/// file. Takes one pass over the pages of files that are in groups, and 8 bytes per
+/// content while it runs.
 #[must_use]
 pub fn shared_rows<'g>(
     index: &ContentIndex,
@@ -28,12 +30,17 @@ pub fn shared_rows<'g>(
     groups_of: impl Fn(InodeId) -> &'g [u32],
 ) -> Vec<SharedRow> {
     let mut rows = vec![SharedRow::default(); groups];
-    if groups == 0 {
+    let mut inodes = index.inodes();
+    if groups == 0 || !inodes.any(|inode| !groups_of(inode.id).is_empty()) {
+        // No group has a cached file: nothing needs to be counted.
         return rows;
     }
-    let mut owners = index.ledger.contents.annotate(NOBODY);
+    let mut owners = index.ledger.contents.annotate::<Owner>((NOBODY, 0));
     for inode in index.inodes() {
         let of = groups_of(inode.id);
+        if of.is_empty() {
+            continue;
+        }
         let mark = match of {
             [one] => one + 1,
             _ => SEVERAL,
@@ -46,9 +53,10 @@ pub fn shared_rows<'g>(
             }
             duplicate += 1;
             saving_pages += f64::from(copies - 1) / f64::from(copies);
-            if let Some(owner) = owners.get_mut(content) {
+            if let Some((owner, seen)) = owners.get_mut(content) {
                 let first_or_same = *owner == NOBODY || *owner == mark;
                 *owner = if first_or_same { mark } else { SEVERAL };
+                *seen += 1;
             }
         });
         let resident = Bytes::of_pages(inode.resident());
@@ -66,7 +74,9 @@ pub fn shared_rows<'g>(
             }
         }
     }
-    for (copies, owner) in owners.iter() {
+    // The copies that were not seen are in files of no group.
+    let all_seen = |(copies, (_, seen)): &(u32, Owner)| copies == seen;
+    for (copies, (owner, _)) in owners.iter().filter(all_seen) {
         let group = owner.checked_sub(1).map(|group| group as usize);
         if let Some(row) = group.and_then(|group| rows.get_mut(group)) {
             row.whole.exclusive += Bytes::of_pages(u64::from(copies));

@@ -31,6 +31,14 @@ impl Totals {
     pub fn skipped_pages(&self) -> u64 {
         self.skipped.iter().sum()
     }
+
+    /// Resident pages that may have a hash after a short wait: those under writeback, not
+    /// uptodate yet, raced, and those whose turn has not come.
+    #[must_use]
+    pub const fn unsettled(&self) -> u64 {
+        let [_dirty, writeback, not_uptodate, raced, _unreadable, budget] = self.skipped;
+        writeback + not_uptodate + raced + budget
+    }
 }
 
 /// What happened since the index was made, in pages; only ever grows.

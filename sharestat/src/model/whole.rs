@@ -5,12 +5,13 @@
 use std::collections::HashMap;
 
 use super::{
+    files::FileRow,
     index::ContentIndex,
     inode::InodeId,
     kin::Kin,
     measurement::{Identities, Proof},
-    savings::{Classes, Confidence},
-    units::ContentHash,
+    savings::{Classes, Confidence, mix},
+    units::{ContentHash, PageIndex},
 };
 
 /// Classes that a file is compared with; files of one size that begin alike and end
@@ -26,19 +27,22 @@ pub struct WholeClass {
     pub confidence: Confidence,
 }
 
-/// The classes of all eligible files with duplicates. Image files are left out: what is
+/// The classes of all eligible files with duplicates, of which `rows` tells. Image files are left out: what is
 /// in them is shared through their filesystem or not at all.
 #[must_use]
 pub fn whole_classes(
     index: &ContentIndex,
     identities: &Identities,
     kin: &Kin<'_>,
+    rows: &[FileRow],
 ) -> Vec<WholeClass> {
     let mut by_size: HashMap<u64, Vec<InodeId>> = HashMap::new();
-    for inode in index.inodes().filter(|inode| inode.eligible) {
-        let size = identities.files.get(&inode.id).map_or(0, |file| file.size);
-        if size > 0 && !kin.is_image(inode.id) {
-            by_size.entry(size).or_default().push(inode.id);
+    for row in rows.iter().filter(|row| row.duplicate > row.zero) {
+        let inode = row.inode;
+        let size = identities.files.get(&inode).map_or(0, |file| file.size);
+        let eligible = index.view(inode).is_some_and(|view| view.eligible);
+        if size > 0 && eligible && !kin.is_image(inode) {
+            by_size.entry(size).or_default().push(inode);
         }
     }
     let mut sizes: Vec<Vec<InodeId>> = by_size
@@ -48,9 +52,9 @@ pub fn whole_classes(
     sizes.sort_unstable();
     let mut classes = Vec::new();
     for files in sizes {
-        let mut sorter = Sorter::default();
+        let mut sorter = Sorter::new(index);
         for inode in files {
-            sorter.add(index, inode, identities.whole.get(&inode));
+            sorter.add(inode, identities.whole.get(&inode));
         }
         let finished = sorter.classes.into_iter().map(Class::finish);
         classes.extend(finished.filter(|class| class.files.len() > 1));
@@ -63,27 +67,37 @@ pub fn whole_classes(
 /// that at least two of `files` have. Zero pages are left out.
 #[must_use]
 pub(super) fn pages_in_common(index: &ContentIndex, files: &[InodeId]) -> Classes {
-    let mut copies: HashMap<(u64, ContentHash), u64> = HashMap::new();
+    // 8 bytes per page, as for `offset`.
+    let mut keys: Vec<u64> = Vec::new();
     for inode in files.iter().filter_map(|inode| index.view(*inode)) {
         index.visit_contents(&inode, |page, content, count| {
             if count > 1 && content != index.zero() {
-                *copies.entry((page.0, content)).or_default() += 1;
+                keys.push(mix(content, page));
             }
         });
     }
+    keys.sort_unstable();
     let mut classes = Classes::default();
-    for count in copies.into_values() {
-        classes.add(count);
+    for class in keys.chunk_by(|one, next| one == next) {
+        classes.add(class.len() as u64);
     }
     classes
 }
 
+/// The hashed pages of one or more files, by page.
+type Pages = Vec<(PageIndex, ContentHash)>;
+
+/// The first and the last class in which a page was seen. Classes in between are found
+/// by other pages, where they have any of their own.
+type FirstAndLast = [usize; 2];
+
 /// Sorts files of one size into classes.
-#[derive(Default)]
 struct Sorter<'a> {
+    index: &'a ContentIndex,
     classes: Vec<Class<'a>>,
     by_proof: HashMap<&'a Proof, usize>,
-    by_page: HashMap<(u64, ContentHash), Vec<usize>>,
+    /// By content and page index, mixed.
+    by_page: HashMap<u64, FirstAndLast>,
 }
 
 #[derive(Default)]
@@ -91,20 +105,30 @@ struct Class<'a> {
     files: Vec<InodeId>,
     /// What all its files have in common; none when one has no proof.
     proof: Option<&'a Proof>,
-    pages: HashMap<u64, ContentHash>,
+    /// What its files hold between them, once there are two.
+    pages: Option<Pages>,
 }
 
 impl<'a> Sorter<'a> {
-    fn add(&mut self, index: &ContentIndex, inode: InodeId, proof: Option<&'a Proof>) {
-        let Some(view) = index.view(inode) else {
+    fn new(index: &'a ContentIndex) -> Self {
+        Self {
+            index,
+            classes: Vec::new(),
+            by_proof: HashMap::new(),
+            by_page: HashMap::new(),
+        }
+    }
+
+    fn add(&mut self, inode: InodeId, proof: Option<&'a Proof>) {
+        let Some(view) = self.index.view(inode) else {
             return;
         };
-        let mut pages: Vec<(u64, ContentHash)> = Vec::new();
+        let mut pages = Pages::new();
         let mut duplicates = Vec::new();
-        index.visit_contents(&view, |page, content, copies| {
-            pages.push((page.0, content));
-            if copies > 1 && content != index.zero() {
-                duplicates.push((page.0, content));
+        self.index.visit_contents(&view, |page, content, copies| {
+            pages.push((page, content));
+            if copies > 1 && content != self.index.zero() {
+                duplicates.push(mix(content, page));
             }
         });
         if duplicates.is_empty() {
@@ -120,30 +144,33 @@ impl<'a> Sorter<'a> {
                 });
                 self.classes.len() - 1
             });
-        let class = &mut self.classes[number];
-        class.files.push(inode);
-        if class.proof != proof {
-            class.proof = None;
-        }
-        class.pages.extend(pages);
+        self.join(number, inode, pages, proof);
         for page in duplicates {
-            let classes = self.by_page.entry(page).or_default();
-            if classes.last() != Some(&number) && classes.len() < TRIES {
-                classes.push(number);
-            }
+            self.by_page.entry(page).or_insert([number; 2])[1] = number;
         }
         if let Some(proof) = proof {
             self.by_proof.entry(proof).or_insert(number);
         }
     }
 
+    fn join(&mut self, number: usize, inode: InodeId, pages: Pages, proof: Option<&'a Proof>) {
+        let index = self.index;
+        let class = &mut self.classes[number];
+        if let Some(first) = class.files.first() {
+            let held = class
+                .pages
+                .take()
+                .unwrap_or_else(|| pages_of(index, *first));
+            class.pages = Some(merged(held, pages));
+        }
+        class.files.push(inode);
+        if class.proof != proof {
+            class.proof = None;
+        }
+    }
+
     /// A class with a page in common and none that differs.
-    fn fitting(
-        &self,
-        pages: &[(u64, ContentHash)],
-        duplicates: &[(u64, ContentHash)],
-        proof: Option<&Proof>,
-    ) -> Option<usize> {
+    fn fitting(&self, pages: &Pages, duplicates: &[u64], proof: Option<&Proof>) -> Option<usize> {
         let mut tried: Vec<usize> = Vec::new();
         for number in duplicates
             .iter()
@@ -162,15 +189,52 @@ impl<'a> Sorter<'a> {
             let may_be_equal = proof
                 .zip(class.proof)
                 .is_none_or(|(one, other)| !comparable(one, other));
-            let differs = |(page, content): &(u64, ContentHash)| {
-                class.pages.get(page).is_some_and(|other| other != content)
-            };
-            if may_be_equal && !pages.iter().any(differs) {
+            if may_be_equal && self.agrees(class, pages) {
                 return Some(*number);
             }
         }
         None
     }
+
+    fn agrees(&self, class: &Class<'_>, pages: &Pages) -> bool {
+        match (&class.pages, class.files.first()) {
+            (Some(held), _) => no_difference(held.iter().copied(), pages),
+            (None, Some(first)) => {
+                let view = self.index.view(*first);
+                view.is_some_and(|view| no_difference(view.contents(), pages))
+            }
+            (None, None) => true,
+        }
+    }
+}
+
+fn pages_of(index: &ContentIndex, inode: InodeId) -> Pages {
+    let view = index.view(inode);
+    view.map_or_else(Pages::new, |view| view.contents().collect())
+}
+
+/// Whether two lists, both by page, have the same content wherever both have a page.
+fn no_difference(held: impl Iterator<Item = (PageIndex, ContentHash)>, pages: &Pages) -> bool {
+    let mut pages = pages.iter().peekable();
+    for (page, content) in held {
+        while pages.next_if(|(other, _)| *other < page).is_some() {}
+        if pages
+            .peek()
+            .is_some_and(|(other, differs)| *other == page && *differs != content)
+        {
+            return false;
+        }
+    }
+    true
+}
+
+/// All pages of two lists that do not differ.
+fn merged(mut held: Pages, pages: Pages) -> Pages {
+    held.extend(pages);
+    // Two ordered runs: the stable sort only merges them.
+    held.sort();
+    held.dedup();
+    held
 }
 
 const fn comparable(one: &Proof, other: &Proof) -> bool {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::{
+    files::file_rows,
     inode::InodeKey,
     measurement::{FileIdentity, Place},
     page::Observation,
@@ -46,7 +47,12 @@ impl Stage {
 
     fn classes(&self) -> Vec<(Vec<InodeId>, Confidence)> {
         let index = self.index.as_ref().expect("there are files");
-        let classes = whole_classes(index, &self.identities, &Kin::of(index, &self.identities));
+        let classes = whole_classes(
+            index,
+            &self.identities,
+            &Kin::of(index, &self.identities),
+            &file_rows(index),
+        );
         let parts = |class: WholeClass| (class.files, class.confidence);
         classes.into_iter().map(parts).collect()
     }

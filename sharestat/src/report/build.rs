@@ -1,7 +1,7 @@
 //! Making a [`Report`] from a measurement: names are looked up, pages become bytes,
 //! lists are sorted by duplicate bytes, most first, then by name.
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::{cmp::Reverse, collections::HashMap, panic::resume_unwind, thread};
 
 use super::{
     document::{
@@ -10,12 +10,12 @@ use super::{
         SureBytes, Tool, TotalBytes,
     },
     host::Host,
-    owners::Owners,
+    owners::{Filter, Owners},
 };
 use crate::model::{
     advice::{Advice, advice},
     copy_ups::{CopyUp, copy_ups},
-    files::{FileRow, Partner, partners, survey_files},
+    files::{FileRow, Partner, partners_among, survey_files},
     groups::group_rows,
     inode::{Dev, InodeId, InodeKey},
     kin::Kin,
@@ -32,14 +32,37 @@ impl Report {
     /// Sums up a measurement; `top` limits the list of files, 0 lists all.
     #[must_use]
     pub fn new(measurement: &Measurement, host: &Host, top: usize) -> Self {
+        Self::filtered(measurement, host, top, &Filter::default())
+    }
+
+    /// The same, with only those files, layers, images and containers in its lists that
+    /// pass a filter. All sums stay those of the whole measurement.
+    #[must_use]
+    pub fn filtered(measurement: &Measurement, host: &Host, top: usize, filter: &Filter) -> Self {
         let names = Names::new(measurement);
-        let totals = measurement.index.totals();
-        let survey = survey_files(&measurement.index);
+        let index = &measurement.index;
+        let totals = index.totals();
         let identities = &measurement.identity;
-        let kin = Kin::of(&measurement.index, identities);
-        let savings = savings_of(&measurement.index, identities, &kin, survey.repeated);
-        let copy_ups = copy_ups(&measurement.index, identities, &kin);
-        let owners = Owners::new(identities);
+        let owners = Owners::new(identities, filter);
+        let kin = Kin::of(index, identities);
+        // All of these pass over many pages, and few need another's answer.
+        let (survey, (filesystems, copy_ups)) = at_once(
+            || survey_files(index),
+            || {
+                (
+                    names.filesystem_entries(),
+                    copy_ups(index, identities, &kin),
+                )
+            },
+        );
+        let (files, savings) = at_once(
+            || names.file_entries(survey.rows.clone(), top, &owners),
+            || savings_of(index, identities, &kin, &survey),
+        );
+        let (layers, (images, containers)) = at_once(
+            || owners.layer_entries(index),
+            || (owners.image_entries(index), owners.container_entries(index)),
+        );
         Self {
             schema: SCHEMA.to_owned(),
             tool: Tool {
@@ -63,14 +86,24 @@ impl Report {
             layer_pairs: owners.layer_pair_entries(&savings.layer_pairs, top),
             advice: advice_entries(advice(identities, &savings, &copy_ups)),
             identity: identity_info(measurement),
-            filesystems: names.filesystem_entries(),
-            layers: owners.layer_entries(&measurement.index),
-            images: owners.image_entries(&measurement.index),
-            containers: owners.container_entries(&measurement.index),
+            filesystems,
+            layers,
+            images,
+            containers,
             memcgs: Vec::new(),
-            files: names.file_entries(survey.rows, top, &owners),
+            files,
         }
     }
+}
+
+/// Two answers, the second from a thread of its own.
+fn at_once<A, B: Send>(here: impl FnOnce() -> A, there: impl FnOnce() -> B + Send) -> (A, B) {
+    thread::scope(|scope| {
+        let there = scope.spawn(there);
+        let here = here();
+        let there = there.join().unwrap_or_else(|panic| resume_unwind(panic));
+        (here, there)
+    })
 }
 
 fn mechanism(row: &MechanismRow) -> Mechanism {
@@ -252,7 +285,14 @@ impl<'a> Names<'a> {
         let index = &self.measurement.index;
         let mut rows: Vec<(String, FileRow)> = rows
             .into_iter()
+            .filter(|row| owners.shows_file(row.inode))
             .map(|row| (self.path(row.inode), row))
+            .collect();
+        // Files without a duplicate page are nobody's partners.
+        let holders: Vec<InodeId> = rows
+            .iter()
+            .filter(|(_, row)| row.duplicate.0 > 0)
+            .map(|(_, row)| row.inode)
             .collect();
         rows.sort_by(|(path, row), (other_path, other)| {
             (Reverse(row.duplicate), path, row.inode).cmp(&(
@@ -265,7 +305,7 @@ impl<'a> Names<'a> {
             rows.truncate(top);
         }
         let listed: Vec<InodeId> = rows.iter().map(|(_, row)| row.inode).collect();
-        let mut partners = partners(index, &listed, PARTNERS);
+        let mut partners = partners_among(index, &listed, holders.into_iter(), PARTNERS);
         rows.into_iter()
             .map(|(path, row)| {
                 let partners = partners.remove(&row.inode).unwrap_or_default();

@@ -43,7 +43,7 @@ pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn line(mut out: impl Write, cells: impl Iterator<Item = String>) -> io::Result<()> {
+pub(crate) fn line(mut out: impl Write, cells: impl Iterator<Item = String>) -> io::Result<()> {
     for (position, cell) in cells.enumerate() {
         let separator = if position == 0 { "" } else { "," };
         write!(out, "{separator}{}", quoted(&cell))?;

@@ -251,6 +251,9 @@ pub struct Group {
     /// Of images and containers: resident, layers of `n` of them counted as an n-th.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proportional_bytes: Option<f64>,
+    /// Of a container: page cache charged to its memory cgroup, of whatever files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charged_bytes: Option<u64>,
     /// Who keeps it: `docker`, `containerd`, `podman`, `flatpak`, `snap` or `mount`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,

@@ -75,15 +75,20 @@ fn btf_id(btf: &Path, notes: &Path) -> Option<String> {
     if let Ok(contents) = fs::read(btf) {
         return Some(format!("btf:{:016x}", digest(&contents)));
     }
+    Some(format!("build-id:{}", build_id_text(notes)?))
+}
+
+/// GNU build id of the running kernel in hexadecimal, where it has one.
+pub(crate) fn running_build_id() -> Option<String> {
+    build_id_text(Path::new("/sys/kernel/notes"))
+}
+
+fn build_id_text(notes: &Path) -> Option<String> {
     let notes = fs::read(notes).ok()?;
-    let mut id = "build-id:".to_owned();
-    for byte in build_id(&notes)? {
-        id.extend(
-            [byte >> 4, byte & 0xf]
-                .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])),
-        );
-    }
-    Some(id)
+    let digits = build_id(&notes)?.iter().flat_map(|byte| {
+        [byte >> 4, byte & 0xf].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
+    });
+    Some(digits.collect())
 }
 
 /// Hash of a file: the page hash of each 4 KiB seeds the next, the length seeds the first.

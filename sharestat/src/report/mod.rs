@@ -16,6 +16,7 @@ pub mod text;
 
 pub use document::Report;
 pub use host::Host;
+pub use owners::Filter;
 
 #[cfg(test)]
 pub(crate) mod sample;

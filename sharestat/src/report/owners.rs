@@ -1,11 +1,14 @@
 //! Whose the bytes are: the lists of layers, images and containers, and the names that a
 //! file of theirs has.
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+};
 
 use super::document::{Group, LayerPair};
 use crate::model::{
-    groups::{GroupRow, group_rows},
+    groups::GroupRow,
     index::ContentIndex,
     inode::InodeId,
     layers::{Container, ContainerId, Image, ImageId, LayerId, Layers},
@@ -13,6 +16,15 @@ use crate::model::{
     shared_groups::{SharedRow, shared_rows},
     units::Bytes,
 };
+
+/// Which layers and containers to list: those whose name or directory contains a text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// In the name, directory or images of a layer.
+    pub layer: Option<String>,
+    /// In the name or id of a container.
+    pub container: Option<String>,
+}
 
 /// The layers, images and containers of a measurement.
 pub struct Owners<'a> {
@@ -23,18 +35,21 @@ pub struct Owners<'a> {
     containers: HashMap<LayerId, Vec<u32>>,
     /// Layers of each container.
     shown: Vec<Vec<LayerId>>,
+    /// The layers that pass the filter; `None` when there is none.
+    wanted: Option<HashSet<LayerId>>,
 }
 
 impl<'a> Owners<'a> {
     /// Finds out who has which layer.
     #[must_use]
-    pub fn new(identities: &'a Identities) -> Self {
+    pub fn new(identities: &'a Identities, filter: &Filter) -> Self {
         let layers = &identities.layers;
         let mut owners = Self {
             identities,
             images: HashMap::new(),
             containers: HashMap::new(),
             shown: Vec::new(),
+            wanted: None,
         };
         for (number, layer) in (0..).zip(&layers.layers) {
             let images = layer.images.iter().map(|image| image.0).collect();
@@ -47,7 +62,59 @@ impl<'a> Owners<'a> {
             }
             owners.shown.push(shown);
         }
+        owners.wanted = owners.passing(filter);
         owners
+    }
+
+    fn passing(&self, filter: &Filter) -> Option<HashSet<LayerId>> {
+        let Filter { layer, container } = filter;
+        if layer.is_none() && container.is_none() {
+            return None;
+        }
+        let layers = self.layers();
+        let holds = |text: &str, part: &Option<String>| {
+            part.as_ref()
+                .is_none_or(|part| text.contains(part.as_str()))
+        };
+        let ids = (0..).map(LayerId).zip(&layers.layers).map(|(id, _)| id);
+        let passes = |id: &LayerId| {
+            let of_layer = layers.layer(*id);
+            let directory = of_layer.map_or("", |layer| &layer.directory);
+            let images = of_layer.map_or(&[][..], |layer| &layer.images);
+            let by_layer = holds(&layers.layer_label(*id), layer)
+                || holds(directory, layer)
+                || images
+                    .iter()
+                    .any(|image| holds(&layers.image_label(*image), layer));
+            let numbers = self.containers.get(id).map_or(&[][..], Vec::as_slice);
+            let by_container = container.is_none()
+                || numbers
+                    .iter()
+                    .map(|number| ContainerId(*number))
+                    .any(|number| {
+                        holds(&layers.container_label(number), container)
+                            || layers
+                                .container(number)
+                                .is_some_and(|known| holds(&known.id, container))
+                    });
+            by_layer && by_container
+        };
+        Some(ids.filter(passes).collect())
+    }
+
+    fn shows(&self, layer: LayerId) -> bool {
+        let wanted = self.wanted.as_ref();
+        wanted.is_none_or(|wanted| wanted.contains(&layer))
+    }
+
+    fn shows_any(&self, layers: &[LayerId]) -> bool {
+        self.wanted.is_none() || layers.iter().any(|layer| self.shows(*layer))
+    }
+
+    /// Whether a file is of a layer that passes the filter.
+    #[must_use]
+    pub fn shows_file(&self, inode: InodeId) -> bool {
+        self.wanted.is_none() || self.layer(inode).is_some_and(|layer| self.shows(layer))
     }
 
     fn layers(&self) -> &'a Layers {
@@ -103,17 +170,22 @@ impl<'a> Owners<'a> {
                 ..group(layers.layer_label(id), &layer.key, &row)
             })
         };
-        sorted((0..).map(LayerId).zip(rows).filter_map(entry))
+        let wanted = |(id, _): &(LayerId, GroupRow)| self.shows(*id);
+        let rows = (0..).map(LayerId).zip(rows).filter(wanted);
+        sorted(rows.filter_map(entry))
     }
 
     /// One row for each layer, by [`LayerId`].
     #[must_use]
     pub fn layer_rows(&self, index: &ContentIndex) -> Vec<GroupRow> {
-        if self.layers().layers.is_empty() {
-            return Vec::new();
-        }
-        let group_of = |inode| Some(self.layer(inode)?.0);
-        group_rows(index, self.layers().layers.len(), group_of)
+        let count = u32::try_from(self.layers().layers.len()).unwrap_or(u32::MAX);
+        let numbers: Vec<u32> = (0..count).collect();
+        let groups_of = |inode| {
+            let at = self.layer(inode).map(|layer| layer.0 as usize);
+            at.and_then(|at| numbers.get(at..=at)).unwrap_or(&[])
+        };
+        let rows = shared_rows(index, numbers.len(), groups_of).into_iter();
+        rows.map(|row| row.whole).collect()
     }
 
     /// What each image with cached pages holds.
@@ -126,7 +198,11 @@ impl<'a> Owners<'a> {
             proportional_bytes: Some(row.proportional),
             ..group(image.label().to_owned(), &image.id, &row.whole)
         };
-        sorted(layers.images.iter().zip(self.image_rows(index)).map(entry))
+        let rows = layers.images.iter().zip(self.image_rows(index));
+        sorted(
+            rows.filter(|(image, _)| self.shows_any(&image.layers))
+                .map(entry),
+        )
     }
 
     /// One row for each image, by [`ImageId`].
@@ -155,6 +231,11 @@ impl<'a> Owners<'a> {
                     .collect(),
                 layers: self.keys(self.shown.get(number as usize).map_or(&[], Vec::as_slice)),
                 pod,
+                charged_bytes: self
+                    .identities
+                    .charged
+                    .get(&ContainerId(number))
+                    .map(|charged| charged.0),
                 proportional_bytes: Some(row.proportional),
                 ..group(
                     layers.container_label(ContainerId(number)),
@@ -163,7 +244,12 @@ impl<'a> Owners<'a> {
                 )
             }
         };
-        sorted((0..).zip(&layers.containers).zip(rows).map(entry))
+        let rows = (0..).zip(&layers.containers).zip(rows);
+        let wanted = |((number, _), _): &((u32, &Container), SharedRow)| {
+            let shown = self.shown.get(*number as usize);
+            self.shows_any(shown.map_or(&[], Vec::as_slice))
+        };
+        sorted(rows.filter(wanted).map(entry))
     }
 
     /// One row for each container, by [`ContainerId`].
@@ -216,6 +302,7 @@ fn group(name: String, id: &str, row: &GroupRow) -> Group {
         exclusive_bytes: row.exclusive.0,
         saving_share_bytes: row.saving_share,
         proportional_bytes: None,
+        charged_bytes: None,
         runtime: None,
         kind: None,
         directory: None,
@@ -239,3 +326,7 @@ fn sorted(entries: impl Iterator<Item = Group>) -> Vec<Group> {
     });
     entries
 }
+
+#[cfg(test)]
+#[path = "owners_tests.rs"]
+mod tests;

@@ -3,7 +3,7 @@
 
 use ratatui::crossterm::event::KeyCode;
 
-use super::{keys::Key, pages::View};
+use super::{frame::Play, keys::Key, pages::View};
 
 /// Something that a key press, a palette entry or the mouse can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +16,8 @@ pub enum Action {
     Palette,
     /// Show a view.
     View(View),
+    /// Show layers against layers.
+    LayerMap,
     /// The next tab.
     NextView,
     /// The tab before.
@@ -70,6 +72,8 @@ pub enum Action {
     Mouse,
     /// Put the program into the background.
     Suspend,
+    /// Move about in a recording.
+    Play(Play),
 }
 
 /// Where the help lists an action.
@@ -85,16 +89,19 @@ pub enum Group {
     Table,
     /// How things are shown.
     Display,
+    /// Only while a recording is played.
+    Replay,
 }
 
 impl Group {
     /// All groups in the order of the help.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::General,
         Self::Views,
         Self::Moving,
         Self::Table,
         Self::Display,
+        Self::Replay,
     ];
 
     /// Heading in the help.
@@ -106,6 +113,7 @@ impl Group {
             Self::Moving => "Moving",
             Self::Table => "Tables",
             Self::Display => "Display",
+            Self::Replay => "Replay",
         }
     }
 }
@@ -158,7 +166,7 @@ const fn ctrl(letter: char) -> Key {
 }
 
 use Action as A;
-use Group::{Display, General, Moving, Table, Views};
+use Group::{Display, General, Moving, Replay, Table, Views};
 
 /// All actions, in the order of help and footer.
 #[rustfmt::skip]
@@ -183,6 +191,21 @@ pub const ACTIONS: &[Spec] = &[
     spec(A::SortRight, "sort-right", &[k(KeyCode::Right), c('l')], Table, None,
         "sort by the column to the right"),
     spec(A::Follow, "follow", &[c('F')], Table, None, "keep the cursor on its row while rows move"),
+    spec(A::Play(Play::Pause), "pause", &[c('p')], Replay, Some("Pause"),
+        "stop the recording, or go on"),
+    spec(A::Play(Play::Seek(-10)), "seek-back", &[c('(')], Replay, Some("Back 10 s"),
+        "ten seconds back"),
+    spec(A::Play(Play::Seek(10)), "seek", &[c(')')], Replay, Some("On 10 s"), "ten seconds on"),
+    spec(A::Play(Play::Seek(-60)), "seek-back-far", &[c('{')], Replay, None, "a minute back"),
+    spec(A::Play(Play::Seek(60)), "seek-far", &[c('}')], Replay, None, "a minute on"),
+    spec(A::Play(Play::Step), "step", &[c('.')], Replay, None, "stop at the next recorded moment"),
+    spec(A::Play(Play::StepBack), "step-back", &[c(',')], Replay, None,
+        "stop at the recorded moment before"),
+    spec(A::Play(Play::Start), "restart", &[c('0')], Replay, None,
+        "back to where the first census was done"),
+    spec(A::Play(Play::Faster), "play-faster", &[c('+'), c('=')], Replay, Some("Faster"),
+        "play twice as fast"),
+    spec(A::Play(Play::Slower), "play-slower", &[c('-')], Replay, None, "play half as fast"),
     spec(A::Freeze, "freeze", &[c('f'), c('Z')], Display, Some("Freeze"),
         "stop the picture, or resume; measuring goes on"),
     spec(A::Units, "units", &[c('u')], Display, Some("Units"),
@@ -207,6 +230,8 @@ pub const ACTIONS: &[Spec] = &[
     spec(A::View(View::Events), "events", &[c('7')], Views, None, "live rates and distributions"),
     spec(A::View(View::Health), "health", &[c('8')], Views, None,
         "hooks, counters, what is not covered"),
+    spec(A::LayerMap, "layer-map", &[c('x')], Views, None,
+        "layers against layers: a map of the duplicates that two of them cause"),
     spec(A::NextView, "next-view", &[k(KeyCode::Tab), c(']')], Views, None, "the next tab"),
     spec(A::PreviousView, "previous-view", &[k(KeyCode::BackTab), c('[')], Views, None,
         "the tab before"),

@@ -146,6 +146,12 @@ impl State {
                 });
             }
             Action::View(view) => self.visit(view, now),
+            Action::LayerMap => {
+                self.visit(View::Layers, now);
+                if self.view == View::Layers {
+                    self.steps.push(Step::to(Page::LayerMap));
+                }
+            }
             Action::NextView => self.show(self.beside(1)),
             Action::PreviousView => self.show(self.beside(self.tabs().len() - 1)),
             Action::Up => self.move_to(cursor.saturating_sub(1)),
@@ -184,6 +190,13 @@ impl State {
                 self.effects.push(Effect::Send(Command::RefreshNow));
             }
             Action::Write => self.effects.push(Effect::Write(Arc::clone(self.frame()))),
+            Action::Play(play) if self.latest.playback.is_some() => {
+                self.effects.push(Effect::Send(Command::Play(play)));
+            }
+            Action::Play(_) => {
+                let text = "only a recording can be played: 'sharestat top --replay FILE'";
+                self.say(text, Role::Warning, now);
+            }
             Action::Mouse => {
                 self.mouse = !self.mouse;
                 self.effects.push(Effect::Mouse(self.mouse));

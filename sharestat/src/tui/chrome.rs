@@ -1,6 +1,6 @@
 //! The frame round every page: tabs, status line, footer, filter prompt.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ratatui::{
     Frame as Canvas,
@@ -11,7 +11,7 @@ use ratatui::{
 use super::{
     actions::{ACTIONS, Action, Group},
     draw::{Hit, Hits, line},
-    frame::Census,
+    frame::{Census, Playback},
     overlay::Overlay,
     pages::View,
     state::State,
@@ -87,6 +87,12 @@ pub(super) fn status(state: &State, now: Instant, room: usize) -> Line<'static> 
         ));
         return joined(state, facts, room);
     }
+    if let Some(playback) = &frame.playback {
+        facts.push((replay(playback, state.theme.glyphs.ascii), Role::Header));
+        if playback.cut.is_some() {
+            facts.push(("recording was cut".to_owned(), Role::Bad));
+        }
+    }
     if let Census::Running { percent } = frame.census {
         facts.push((
             format!("census {percent} %, sums still grow"),
@@ -115,8 +121,27 @@ pub(super) fn status(state: &State, now: Instant, room: usize) -> Line<'static> 
         format!("own CPU {:.1} %", frame.cost.cpu_percent),
         Role::Dim,
     ));
-    facts.push((format!("every {}", span(state.refresh)), Role::Dim));
+    if frame.playback.is_none() {
+        facts.push((format!("every {}", span(state.refresh)), Role::Dim));
+    }
     joined(state, facts, room)
+}
+
+/// `replay at 12 s of 1 min 40 s ×2`.
+fn replay(playback: &Playback, ascii: bool) -> String {
+    let time = |ms| span(Duration::from_millis(ms));
+    let word = if playback.paused { "paused at" } else { "at" };
+    let times = if ascii { "x" } else { "×" };
+    let speed = if (playback.speed - 1.0).abs() < f64::EPSILON {
+        String::new()
+    } else {
+        format!(" {times}{}", playback.speed)
+    };
+    format!(
+        "replay {word} {} of {}{speed}",
+        time(playback.position_ms),
+        time(playback.length_ms)
+    )
 }
 
 /// Facts as far as they fit; all of them on a banner when the picture is frozen.
@@ -160,6 +185,7 @@ pub(super) fn footer(state: &State, room: usize) -> Line<'static> {
             _ if state.overlay.is_some() => matches!(spec.action, Action::Open | Action::Back),
             (_, Action::Back) => state.steps.len() > 1,
             (Group::Table, _) => table,
+            (Group::Replay, action) => state.lists(action),
             (Group::General | Group::Views | Group::Moving | Group::Display, _) => true,
         };
         let keys = state.keys.keys_of(spec.action);

@@ -66,6 +66,23 @@ pub struct Frame {
     pub explained: Option<Explanation>,
     /// Sentences on what the numbers do not cover.
     pub notes: Vec<String>,
+    /// Where a replay is; `None` when this is measured now.
+    pub playback: Option<Playback>,
+}
+
+/// Where a replay is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Playback {
+    /// Milliseconds since the recorded measurement began.
+    pub position_ms: u64,
+    /// Milliseconds from its beginning to its last moment.
+    pub length_ms: u64,
+    /// Recorded seconds per second.
+    pub speed: f64,
+    /// Whether it stands still.
+    pub paused: bool,
+    /// How the recording was cut, when it was not ended properly.
+    pub cut: Option<String>,
 }
 
 impl Frame {
@@ -102,6 +119,7 @@ impl Frame {
             identity: Identity::default(),
             explained: None,
             notes: Vec::new(),
+            playback: None,
         }
     }
 }
@@ -305,6 +323,19 @@ pub struct Identity {
     pub images: Arc<[GroupRow]>,
     /// Containers.
     pub containers: Arc<[GroupRow]>,
+    /// Duplicates whose nearest copy is in another layer, by the two layers.
+    pub pairs: Arc<[PairRow]>,
+}
+
+/// Two layers and the duplicates that they cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PairRow {
+    /// [`GroupRow::id`] of one.
+    pub one: Arc<str>,
+    /// [`GroupRow::id`] of the other one.
+    pub other: Arc<str>,
+    /// Copies whose nearest copy is in the other layer.
+    pub shared: Bytes,
 }
 
 /// Which files hold the same contents as one file.
@@ -340,6 +371,27 @@ pub enum Command {
     RefreshNow,
     /// Put the copies of this file into the coming frames.
     Explain(InodeId),
+    /// Move about in a recording.
+    Play(Play),
     /// The screen is closed: stop.
     Quit,
+}
+
+/// What can be asked of a replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Play {
+    /// Stand still, or go on.
+    Pause,
+    /// The next recorded moment.
+    Step,
+    /// The recorded moment before.
+    StepBack,
+    /// So many seconds forward, or back when negative.
+    Seek(i32),
+    /// To the beginning of what was recorded.
+    Start,
+    /// Twice as fast.
+    Faster,
+    /// Half as fast.
+    Slower,
 }

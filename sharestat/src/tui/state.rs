@@ -192,6 +192,9 @@ impl State {
 
     /// Whether several frames that should have come have not.
     pub(super) fn is_stale(&self, now: Instant) -> bool {
+        if self.latest.playback.is_some() {
+            return false;
+        }
         let age = now.saturating_duration_since(self.latest.taken);
         age > (self.refresh * 3).max(Duration::from_secs(2))
     }
@@ -269,6 +272,8 @@ impl State {
     pub fn lists(&self, action: Action) -> bool {
         match action {
             Action::View(view) => self.offers(view),
+            Action::LayerMap => self.offers(View::Layers),
+            Action::Play(_) => self.frame().playback.is_some(),
             _ => true,
         }
     }

@@ -144,8 +144,14 @@ fn note_skip(skip: &Skip) {
         libc::atexit(total);
     });
     SKIPPED.fetch_add(1, Ordering::Relaxed);
+    say(&format!("skipped: {}", skip.0));
+}
+
+/// Says something about a case, past the capture of libtest: a figure worth knowing also
+/// when the case passes.
+pub(crate) fn say(words: &str) {
     let case = std::thread::current().name().unwrap_or("case").to_owned();
-    let _ = writeln!(std::io::stderr(), "{case} ... skipped: {}", skip.0);
+    let _ = writeln!(std::io::stderr(), "{case} ... {words}");
 }
 
 /// Makes of each case one test per engine, named `user::CASE` and `bpf::CASE`.

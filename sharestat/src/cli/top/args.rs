@@ -3,12 +3,17 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::Args;
 
-use super::super::args::{Format, InstrumentArgs};
+use super::{
+    super::args::{Format, InstrumentArgs},
+    config::Config,
+};
 
 /// A time as top and htop take it: `2`, `0.5`, `500ms`, `1m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delay(pub Duration);
 
+/// Time between pictures when nothing is said.
+const DELAY: Duration = Duration::from_secs(2);
 const SHORTEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_hours(1);
 
@@ -63,24 +68,46 @@ Examples:
   sudo sharestat top --once                one picture as text, as in a pipe
   sudo sharestat top -b -d 5 -n 12         twelve pictures, five seconds apart
   sudo sharestat top -b --format ndjson    a report per line, for other tools
-  sudo sharestat top -F 'dup>10MiB fs=xfs' with a filter",
+  sudo sharestat top -F 'dup>10MiB fs=xfs' with a filter
+  sharestat top --replay build.ssr         a recording, without root",
     long_about = "Shows live how much of the page cache holds bytes that are cached a second time, \
         in which files, and what sharing them would save. Pages are hashed in the kernel under a \
         CPU budget; the coverage line says how many were.\n\n\
         In a pipe, or with -b, --once, -n or --format, prints text or documents instead of \
         drawing a screen."
 )]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is one switch of the command line"
-)]
 pub struct TopArgs {
     /// Measure only files below this directory (may be repeated).
     #[arg(long = "path", value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub paths: Vec<PathBuf>,
-    /// Time between pictures: 2, 0.5, 500ms.
-    #[arg(short, long, value_name = "TIME", default_value = "2")]
-    pub delay: Delay,
+    /// Play a recording made by 'record' instead of measuring; needs no root.
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath,
+          conflicts_with_all = ["paths", "cpu_budget", "seed"])]
+    pub replay: Option<PathBuf>,
+    /// How it is shown.
+    #[command(flatten)]
+    pub show: ShowArgs,
+    /// Share of one CPU that hashing may take, in percent.
+    #[arg(long, value_name = "PERCENT", default_value = "2", value_parser = percent)]
+    pub cpu_budget: f64,
+    /// Seed of the page hashes; random when not given.
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+    /// Options that hardly anybody needs.
+    #[command(flatten)]
+    pub instrument: InstrumentArgs,
+}
+
+/// How a measurement or a recording is shown.
+#[derive(Clone, Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one switch of the command line"
+)]
+pub struct ShowArgs {
+    /// Time between pictures: 2, 0.5, 500ms [default: 2].
+    #[arg(short, long, value_name = "TIME")]
+    pub delay: Option<Delay>,
     /// End after so many pictures (implies --batch).
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub iterations: Option<u64>,
@@ -111,18 +138,15 @@ pub struct TopArgs {
     /// Draw with ASCII characters only.
     #[arg(long)]
     pub ascii: bool,
-    /// Share of one CPU that hashing may take, in percent.
-    #[arg(long, value_name = "PERCENT", default_value = "2", value_parser = percent)]
-    pub cpu_budget: f64,
-    /// Seed of the page hashes; random when not given.
-    #[arg(long, value_name = "NUMBER")]
-    pub seed: Option<u64>,
-    /// Options that hardly anybody needs.
-    #[command(flatten)]
-    pub instrument: InstrumentArgs,
 }
 
-impl TopArgs {
+impl ShowArgs {
+    /// Time between pictures.
+    pub(super) fn delay(&self, config: &Config) -> Duration {
+        let delay = self.delay.or(config.delay);
+        delay.map_or(DELAY, |delay| delay.0)
+    }
+
     /// Whether the arguments ask for something that is not a screen.
     pub(super) const fn wants_stream(&self) -> bool {
         self.batch || self.once || self.iterations.is_some() || self.format.is_some()

@@ -61,6 +61,19 @@ impl Painter {
         }
     }
 
+    /// Forgets what came before: the next frame is of another time.
+    pub(super) fn forget(&mut self) {
+        self.before = None;
+        self.history.clear();
+        self.made = None;
+        self.rows.forget();
+    }
+
+    /// Makes the lists anew the next time.
+    pub(super) fn forget_lists(&mut self) {
+        self.rows.forget();
+    }
+
     /// A frame of this view; `explain` is the file whose copies are wanted.
     pub(super) fn paint(&mut self, view: &Moment<'_>, explain: Option<InodeId>) -> Frame {
         let measurement = view.measurement;
@@ -126,6 +139,7 @@ impl Painter {
             identity: rows.identity,
             explained: self.explained.clone(),
             notes: measurement.notes.clone(),
+            playback: None,
         }
     }
 

@@ -21,8 +21,15 @@ use crate::{
     tui::frame::{FileRow, GroupRow, Identity, Mechanism, Scope},
 };
 
-/// Part of one CPU that making the lists may take.
-const SHARE: u32 = 50;
+/// Part of one CPU that making the lists may take, one in so many: while much changes,
+/// and while little does.
+const BUSY: u32 = 50;
+const QUIET: u32 = 200;
+/// Oldest that the lists get in the same cases.
+const BUSY_AGE: Duration = Duration::from_secs(30);
+const QUIET_AGE: Duration = Duration::from_mins(3);
+/// Which part of the pages must have changed for that to be much, one in so many.
+const MUCH: u64 = 100;
 
 /// Lists of files, filesystems, scopes and mechanisms.
 #[derive(Clone)]
@@ -40,7 +47,26 @@ pub(super) struct RowCache {
     rows: Option<Rows>,
     generation: u64,
     named: (usize, u64),
-    not_before: Option<Instant>,
+    made: Option<Made>,
+}
+
+/// When the lists were made, and how long that took.
+#[derive(Clone, Copy)]
+struct Made {
+    at: Instant,
+    took: Duration,
+}
+
+impl Made {
+    /// Whether it is too early to make them again.
+    fn is_recent(self, much: bool, now: Instant) -> bool {
+        let (parts, age) = if much {
+            (BUSY, BUSY_AGE)
+        } else {
+            (QUIET, QUIET_AGE)
+        };
+        now < self.at + (self.took * parts).min(age)
+    }
 }
 
 impl RowCache {
@@ -57,9 +83,12 @@ impl RowCache {
             measurement.identity.revision,
         );
         let same = generation == self.generation && named == self.named;
+        // A page that changes is booked out and in.
+        let changes = generation.saturating_sub(self.generation) / 2;
+        let much = changes > measurement.index.totals().resident / MUCH;
         let early = self
-            .not_before
-            .is_some_and(|moment| Instant::now() < moment);
+            .made
+            .is_some_and(|made| made.is_recent(much, Instant::now()));
         if let Some(rows) = &self.rows
             && (same || early)
         {
@@ -67,10 +96,12 @@ impl RowCache {
         }
         let begun = Instant::now();
         let rows = make(measurement);
-        let pause = (begun.elapsed() * SHARE).min(Duration::from_secs(30));
+        self.made = Some(Made {
+            at: Instant::now(),
+            took: begun.elapsed(),
+        });
         self.generation = generation;
         self.named = named;
-        self.not_before = Some(Instant::now() + pause);
         self.rows.insert(rows).clone()
     }
 }
@@ -158,7 +189,7 @@ fn make(measurement: &Measurement) -> Rows {
         })
         .collect();
     let kin = Kin::of(index, identity);
-    let savings = savings_of(index, identity, &kin, survey.repeated);
+    let savings = savings_of(index, identity, &kin, &survey);
     let scopes = savings
         .scopes
         .iter()
@@ -182,7 +213,7 @@ fn make(measurement: &Measurement) -> Rows {
         filesystems,
         scopes,
         mechanisms,
-        identity: owners::identity(measurement, &survey.rows),
+        identity: owners::identity(measurement, &survey.rows, &savings.layer_pairs),
     }
 }
 
@@ -192,5 +223,27 @@ pub(super) fn shown(file: Option<&FileIdentity>, inode: InodeId) -> String {
         Some(file) if file.deleted => format!("{} (deleted)", file.path),
         Some(file) => file.path.clone(),
         None => format!("inode #{}", inode.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_made_again_sooner_when_much_changed() {
+        let now = Instant::now();
+        let made = |ago: u64, took: u64| Made {
+            at: now.checked_sub(Duration::from_secs(ago)).unwrap_or(now),
+            took: Duration::from_millis(took),
+        };
+        assert!(!made(5, 100).is_recent(true, now));
+        assert!(made(4, 100).is_recent(true, now));
+        assert!(made(19, 100).is_recent(false, now));
+        assert!(!made(20, 100).is_recent(false, now));
+        assert!(
+            !made(180, 60_000).is_recent(false, now),
+            "the oldest there is"
+        );
     }
 }

@@ -11,7 +11,7 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-use super::{args::TopArgs, picture::Painter};
+use super::{args::ShowArgs, config::Config, picture::Painter};
 use crate::{
     cli::{
         args::Common,
@@ -24,7 +24,6 @@ use crate::{
     tui::{
         self, Ended, Options,
         frame::{Command, Frame},
-        keys::KeyMap,
         list::List,
         theme::{ColourChoice, Theme},
     },
@@ -35,18 +34,18 @@ const WAITING: usize = 64;
 
 type Asked = Arc<Mutex<Option<InodeId>>>;
 
+/// Shows the frames that `collect` makes on a thread of its own, until one of them ends.
 pub(super) fn show(
-    live: Live,
-    arguments: &TopArgs,
-    common: &Common,
-    files: List,
+    collect: impl FnOnce(&watch::Sender<Arc<Frame>>, mpsc::Receiver<Command>) -> Result<(), Failure>
+    + Send
+    + 'static,
+    options: Options,
 ) -> Result<Exit, Failure> {
-    let options = options(arguments, common, files);
     let (frames, shown) = watch::channel(Arc::new(Frame::empty()));
     let (commands, asked) = mpsc::channel(WAITING);
     let collector = thread::Builder::new()
         .name("collector".to_owned())
-        .spawn(move || collect(live, &frames, asked))
+        .spawn(move || collect(&frames, asked))
         .map_err(|error| {
             Failure::new(Exit::Kernel, format!("cannot start the collector: {error}"))
         })?;
@@ -69,28 +68,41 @@ pub(super) fn show(
     }
 }
 
-fn options(arguments: &TopArgs, common: &Common, files: List) -> Options {
+/// What the command line says, else the configuration file.
+pub(super) fn options(
+    arguments: &ShowArgs,
+    common: &Common,
+    config: Config,
+    files: List,
+) -> Options {
     let choice = match common.color {
-        Color::Auto => ColourChoice::Auto,
+        Color::Auto => match config.color {
+            None => ColourChoice::Auto,
+            Some(true) => ColourChoice::Always,
+            Some(false) => ColourChoice::Never,
+        },
         Color::Always => ColourChoice::Always,
         Color::Never => ColourChoice::Never,
     };
     Options {
-        theme: Theme::detect(choice, arguments.ascii, |name| env::var(name).ok()),
-        keys: KeyMap::default(),
-        refresh: arguments.delay.0,
-        mouse: false,
+        theme: Theme::detect(choice, arguments.ascii || config.ascii, |name| {
+            env::var(name).ok()
+        }),
+        refresh: arguments.delay(&config),
+        keys: config.keys,
+        units: config.units,
+        mouse: config.mouse,
         write_to: env::current_dir().unwrap_or_else(|_| env::temp_dir()),
         files,
     }
 }
 
 /// The collector's thread: measures, paints, publishes.
-fn collect(
+pub(super) fn measure(
     live: Live,
     frames: &watch::Sender<Arc<Frame>>,
     mut commands: mpsc::Receiver<Command>,
-) -> Result<(), kernel::Error> {
+) -> Result<(), Failure> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -110,6 +122,8 @@ fn collect(
                         Request::Now
                     }
                     Command::Quit => Request::Stop,
+                    // Nothing that is measured now can be played.
+                    Command::Play(_) => continue,
                 };
                 if requests.send(request).await.is_err() {
                     break;
@@ -129,6 +143,6 @@ fn collect(
             }
         });
         let ((), measured) = tokio::join!(relay, measure);
-        measured
+        measured.map_err(Failure::from)
     })
 }

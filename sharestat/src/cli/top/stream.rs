@@ -11,13 +11,13 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{args::TopArgs, picture::Painter};
+use super::{args::ShowArgs, picture::Painter};
 use crate::{
     cli::{
         args::Format,
         exit::{Exit, Failure},
     },
-    kernel::{self, Go, Live, LiveView, Request, moment::Moment},
+    kernel::{self, Go, Live, Request, moment::Moment},
     report::{self, Host, Report},
     tui::{
         batch::{BatchOptions, render},
@@ -30,12 +30,12 @@ pub(super) const ONCE_EVERY: Duration = Duration::from_millis(50);
 /// With `--once`: how long pages that cannot be hashed yet are waited for.
 const ONCE_PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) fn print(live: Live, arguments: &TopArgs, files: &List) -> Result<Exit, Failure> {
+pub(super) fn print(live: Live, arguments: &ShowArgs, files: &List) -> Result<Exit, Failure> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|source| kernel::Error::Runtime { source })?;
-    let mut printer = Printer::new(arguments, files);
+    let mut printer = Printer::new(arguments, files, Host::read());
     let mut interrupted = false;
     let (requests, requested) = mpsc::channel(4);
     runtime.block_on(async {
@@ -58,15 +58,15 @@ pub(super) fn print(live: Live, arguments: &TopArgs, files: &List) -> Result<Exi
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            measured = live.run(requested, |view| printer.take(view)) => measured,
+            measured = live.run(requested, |view| printer.take(&Moment::from(view))) => measured,
             () = interrupts => Ok(()),
         }
     })?;
     printer.end(interrupted)
 }
 
-struct Printer<'a> {
-    arguments: &'a TopArgs,
+pub(super) struct Printer<'a> {
+    arguments: &'a ShowArgs,
     format: Format,
     host: Host,
     painter: Painter,
@@ -77,8 +77,7 @@ struct Printer<'a> {
 }
 
 impl<'a> Printer<'a> {
-    fn new(arguments: &'a TopArgs, files: &List) -> Self {
-        let host = Host::read();
+    pub(super) fn new(arguments: &'a ShowArgs, files: &List, host: Host) -> Self {
         Self {
             arguments,
             format: arguments.format.unwrap_or(Format::Text),
@@ -98,7 +97,7 @@ impl<'a> Printer<'a> {
     }
 
     /// Prints a view, unless a better one is to come.
-    fn take(&mut self, view: &LiveView<'_>) -> Go {
+    pub(super) fn take(&mut self, view: &Moment<'_>) -> Go {
         if self.arguments.once && !self.is_settled(view) {
             return Go::On;
         }
@@ -119,19 +118,17 @@ impl<'a> Printer<'a> {
         }
     }
 
-    fn is_settled(&self, view: &LiveView<'_>) -> bool {
-        let [_, writeback, not_uptodate, raced, _, budget] =
-            view.measurement.index.totals().skipped;
-        let waiting = writeback + not_uptodate + raced + budget;
+    fn is_settled(&self, view: &Moment<'_>) -> bool {
+        let waiting = view.measurement.index.totals().unsettled();
         view.counted && (waiting == 0 || self.began.elapsed() > ONCE_PATIENCE)
     }
 
-    fn write(&mut self, view: &LiveView<'_>) -> Result<(), Failure> {
+    fn write(&mut self, view: &Moment<'_>) -> Result<(), Failure> {
         let mut out = Vec::new();
         let report = || Report::new(view.measurement, &self.host, self.arguments.top);
         match self.format {
             Format::Text => {
-                let frame = self.painter.paint(&Moment::from(view), None);
+                let frame = self.painter.paint(view, None);
                 let text = render(&frame, &self.options)
                     .map_err(|error| Failure::new(Exit::Usage, error))?;
                 if self.printed > 0 {
@@ -167,7 +164,7 @@ impl<'a> Printer<'a> {
             .map_err(|error| told(&error))
     }
 
-    fn end(self, interrupted: bool) -> Result<Exit, Failure> {
+    pub(super) fn end(self, interrupted: bool) -> Result<Exit, Failure> {
         match self.failed {
             Some(failure) => Err(failure),
             None if interrupted => Ok(Exit::Interrupted),

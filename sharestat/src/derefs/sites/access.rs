@@ -1,16 +1,19 @@
 //! Recognises the accesses to `folio->mapping`, and what becomes of a loaded value.
 
-use iced_x86::{Instruction, Mnemonic, OpAccess, OpKind};
+use iced_x86::{Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind};
 
 use super::{
     memory::address,
+    program::Function,
     state::{ARGUMENTS, State},
     transfer::{Interpreter, constant, number},
     value::{Basis, Fact},
 };
 
 /// How an instruction touches `folio->mapping`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Reads the pointer.
@@ -109,6 +112,36 @@ pub(super) struct Access {
     pub(super) basis: Basis,
 }
 
+/// How `instruction`, whose memory operand is `folio->mapping`, touches it.
+#[must_use]
+pub fn kind_of(instruction: &Instruction, info: &mut InstructionInfoFactory) -> Option<Kind> {
+    let size = instruction.memory_size().size();
+    match instruction.mnemonic() {
+        Mnemonic::Lea => {
+            return (instruction.memory_index() == iced_x86::Register::None)
+                .then_some(Kind::Address);
+        }
+        Mnemonic::Nop | Mnemonic::Prefetchw | Mnemonic::Prefetcht0 => return None,
+        Mnemonic::Cmp if size == 8 => return Some(Kind::Compare),
+        Mnemonic::Test | Mnemonic::Bt => return Some(Kind::TagTest),
+        _ => {}
+    }
+    let access = info
+        .info(instruction)
+        .used_memory()
+        .first()
+        .map_or(OpAccess::None, iced_x86::UsedMemory::access);
+    match access {
+        OpAccess::Write | OpAccess::ReadWrite | OpAccess::CondWrite | OpAccess::ReadCondWrite => {
+            Some(Kind::Store)
+        }
+        OpAccess::Read | OpAccess::CondRead if size == 8 => Some(Kind::Load),
+        // The tag bits are in the lowest byte; a pointer does not fit fewer than eight.
+        OpAccess::Read | OpAccess::CondRead if size > 0 => Some(Kind::TagTest),
+        _ => None,
+    }
+}
+
 impl Interpreter<'_> {
     /// Whether `instruction` touches the mapping of a folio, and how.
     pub(super) fn access(&mut self, instruction: &Instruction, state: &State) -> Option<Access> {
@@ -140,38 +173,8 @@ impl Interpreter<'_> {
             (Basis::Typed, true) => Basis::Weak,
             (Basis::Derived | Basis::Weak, true) => return None,
         };
-        let kind = self.kind(instruction)?;
+        let kind = kind_of(instruction, &mut self.info)?;
         Some(Access { kind, basis })
-    }
-
-    fn kind(&mut self, instruction: &Instruction) -> Option<Kind> {
-        let size = instruction.memory_size().size();
-        match instruction.mnemonic() {
-            Mnemonic::Lea => {
-                return (instruction.memory_index() == iced_x86::Register::None)
-                    .then_some(Kind::Address);
-            }
-            Mnemonic::Nop | Mnemonic::Prefetchw | Mnemonic::Prefetcht0 => return None,
-            Mnemonic::Cmp if size == 8 => return Some(Kind::Compare),
-            Mnemonic::Test | Mnemonic::Bt => return Some(Kind::TagTest),
-            _ => {}
-        }
-        let access = self
-            .info
-            .info(instruction)
-            .used_memory()
-            .first()
-            .map_or(OpAccess::None, iced_x86::UsedMemory::access);
-        match access {
-            OpAccess::Write
-            | OpAccess::ReadWrite
-            | OpAccess::CondWrite
-            | OpAccess::ReadCondWrite => Some(Kind::Store),
-            OpAccess::Read | OpAccess::CondRead if size == 8 => Some(Kind::Load),
-            // The tag bits are in the lowest byte; a pointer does not fit fewer than eight.
-            OpAccess::Read | OpAccess::CondRead if size > 0 => Some(Kind::TagTest),
-            _ => None,
-        }
     }
 
     /// Tells `seen` what `instruction` does with mappings loaded before.
@@ -226,6 +229,9 @@ impl Interpreter<'_> {
             {
                 tell(in_register(1), Uses::FOLLOWED);
             }
+            Mnemonic::Jmp if self.returns(instruction) && self.returns_pointer() => {
+                tell(state.register(0), Uses::FOLLOWED);
+            }
             Mnemonic::Call | Mnemonic::Jmp => {
                 for register in self.passed(instruction) {
                     tell(state.register(register), Uses::FOLLOWED);
@@ -262,6 +268,15 @@ impl Interpreter<'_> {
             None if is_direct && instruction.mnemonic() == Mnemonic::Jmp => Vec::new(),
             Some(None) | None => ARGUMENTS.to_vec(),
         }
+    }
+
+    /// Whether a jump is a return by another name.
+    fn returns(&self, instruction: &Instruction) -> bool {
+        instruction.op0_kind() == OpKind::NearBranch64
+            && self
+                .program
+                .function_at(instruction.near_branch_target())
+                .is_some_and(Function::is_return_thunk)
     }
 
     fn returns_pointer(&self) -> bool {

@@ -313,7 +313,7 @@ impl Paths<'_, '_> {
             return;
         }
         match destination {
-            Some(thunk) if thunk.name.starts_with("__x86_return_thunk") => self.returned(state),
+            Some(thunk) if thunk.is_return_thunk() => self.returned(state),
             Some(thunk) if thunk.name.starts_with("__x86_indirect_thunk") => {
                 self.outcome.indirect_calls += u64::from(self.recording);
             }

@@ -25,18 +25,19 @@ mod value;
 
 use std::{io::Write, path::Path};
 
-pub use access::Kind;
+pub use access::{Kind, kind_of};
 pub use error::SitesError;
 pub use image::{KernelImage, Symbol, SymbolSource};
 pub use program::{Function, Program};
 pub use report::SitesReport;
+pub use roles::is_folio_list;
 pub use scan::{Coverage, context};
-pub use site::Site;
-pub use subsystem::Subsystem;
-pub use types::TypeTable;
+pub use site::{Site, context_hash_at, text as instruction_text};
+pub use subsystem::{Subsystem, Subsystems};
+pub use types::{TypeTable, TypesError};
 pub use value::Basis;
 
-use types::TypesError;
+use super::random::SplitMix;
 
 /// How the list is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,6 +102,7 @@ pub fn find(program: &Program<'_>) -> SitesReport {
         release: program.image.release.clone(),
         build_id: program.image.build_id.clone(),
         symbols: program.image.symbol_source,
+        text_start: program.image.address_of("_stext"),
         mapping_offset: program.types.mapping,
         coverage,
         unseen: unseen(program, coverage),
@@ -149,8 +151,7 @@ fn write_sample(
     let mut sites: Vec<&Site> = report.certain().collect();
     let mut random = SplitMix(seed);
     for chosen in 0..count.min(sites.len()) {
-        let rest = sites.len() - chosen;
-        let step = usize::try_from(random.next() % u64::try_from(rest).unwrap_or(1)).unwrap_or(0);
+        let step = random.below(sites.len() - chosen);
         sites.swap(chosen, chosen + step);
     }
     sites.truncate(count);
@@ -177,17 +178,4 @@ fn write_sample(
         writeln!(out)?;
     }
     Ok(())
-}
-
-/// `SplitMix64` (Steele, Lea and Flood, 2014): enough to choose a sample reproducibly.
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
 }

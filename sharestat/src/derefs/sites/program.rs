@@ -27,6 +27,12 @@ impl Function {
         self.name.split('.').next().unwrap_or(&self.name)
     }
 
+    /// Whether a jump here returns: `__x86_return_thunk`, its aliases and variants.
+    #[must_use]
+    pub fn is_return_thunk(&self) -> bool {
+        self.name.ends_with("return_thunk")
+    }
+
     /// Whether this is the part of a function that the compiler moved out of the way.
     #[must_use]
     pub fn is_cold(&self) -> bool {

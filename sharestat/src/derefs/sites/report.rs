@@ -23,6 +23,8 @@ pub struct SitesReport {
     pub build_id: Option<String>,
     /// Where symbol names came from.
     pub symbols: SymbolSource,
+    /// Link-time address of `_stext`, to tell run-time addresses.
+    pub text_start: Option<u64>,
     /// Offset of `mapping` in `struct folio`, in bytes.
     pub mapping_offset: i32,
     /// What was looked at.

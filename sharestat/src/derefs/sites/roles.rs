@@ -106,7 +106,7 @@ pub(super) fn holds_entries(record: &str, member: &str) -> bool {
 /// Whether a `struct list_head *` parameter called `name` of `function` is a list of
 /// folios linked through `lru`. The kernel names such lists consistently.
 #[must_use]
-pub(super) fn is_folio_list(function: &str, name: &str) -> bool {
+pub fn is_folio_list(function: &str, name: &str) -> bool {
     /// Parameters with a name that says nothing; the callers pass lists of folios.
     const UNNAMED: &[(&str, &str)] = &[
         ("move_folios_to_lru", "list"),

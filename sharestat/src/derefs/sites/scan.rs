@@ -180,7 +180,8 @@ fn derived(fact: Fact) -> Fact {
 }
 
 fn sites(program: &Program<'_>, found: &BTreeMap<u64, (usize, Kind, Basis)>) -> Vec<Site> {
-    let subsystems = Subsystems::of(program.image);
+    let symbols = program.image.symbols().iter();
+    let subsystems = Subsystems::new(symbols.map(|symbol| (symbol.address, &*symbol.name)));
     let mut taken: HashMap<String, u32> = HashMap::new();
     found
         .iter()
@@ -197,7 +198,10 @@ fn sites(program: &Program<'_>, found: &BTreeMap<u64, (usize, Kind, Basis)>) -> 
             if *nth > 1 {
                 id = format!("{id}.{nth}");
             }
+            let (base, displacement) = site::operand(code.at(position)?);
             Some(Site {
+                base,
+                displacement,
                 id,
                 address: *address,
                 symbol: part.name.clone(),

@@ -5,7 +5,7 @@ use iced_x86::{FastFormatter, Instruction, OpKind, Register};
 use super::{access::Kind, code::Code, subsystem::Subsystem, value::Basis};
 
 /// A site.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Site {
     /// Names the site across kernels: function, kind and a hash of the instructions.
     pub id: String,
@@ -19,6 +19,12 @@ pub struct Site {
     pub function: String,
     /// The instruction, in Intel syntax.
     pub instruction: String,
+    /// The base register of its memory operand, where there is no index.
+    #[serde(default)]
+    pub base: Option<String>,
+    /// The displacement of that operand.
+    #[serde(default)]
+    pub displacement: Option<i32>,
     /// What it does.
     pub kind: Kind,
     /// How its base register is known to be a folio.
@@ -41,8 +47,21 @@ impl Site {
     }
 }
 
+/// Base register and displacement of the memory operand, when that is all there is to it.
+pub(super) fn operand(instruction: &Instruction) -> (Option<String>, Option<i32>) {
+    if instruction.memory_index() != Register::None {
+        return (None, None);
+    }
+    let displacement = instruction.memory_displacement64().cast_signed();
+    (
+        Some(format!("{:?}", instruction.memory_base())),
+        i32::try_from(displacement).ok(),
+    )
+}
+
 /// Text of `instruction`.
-pub(super) fn text(instruction: &Instruction) -> String {
+#[must_use]
+pub fn text(instruction: &Instruction) -> String {
     let mut formatter = FastFormatter::new();
     formatter.options_mut().set_use_hex_prefix(true);
     formatter
@@ -85,6 +104,13 @@ pub(super) fn context_hash(code: &Code, position: usize) -> u32 {
         }
     }
     hash.0
+}
+
+/// [`context_hash`] of the instruction at `address` in a function with this `code`.
+#[must_use]
+pub fn context_hash_at(code: &[u8], start: u64, address: u64) -> Option<u32> {
+    let code = Code::of_bytes(code, start);
+    Some(context_hash(&code, code.position(address)?))
 }
 
 /// FNV-1a: the ids must be the same on every machine and in every version.

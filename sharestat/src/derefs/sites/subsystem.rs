@@ -2,10 +2,12 @@
 //! and tracing; for the rest the linker's order does, because the objects of one
 //! directory are linked side by side. In: the symbols. Out: a [`Subsystem`] per function.
 
-use super::image::KernelImage;
+use std::collections::HashMap;
 
 /// A part of the kernel.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Subsystem {
     /// Memory management, common to all filesystems (`mm/`).
@@ -36,6 +38,19 @@ impl Subsystem {
             Self::Driver => "driver".to_owned(),
             Self::Tracing => "tracing".to_owned(),
             Self::Other => "other".to_owned(),
+        }
+    }
+
+    /// The subsystem of all code of a module: its name is that of its filesystem, where
+    /// it is one.
+    #[must_use]
+    pub fn of_module(module: &str) -> Self {
+        /// Modules that only serve filesystems; the others are taken for drivers.
+        const MORE: &[&str] = &["overlay", "isofs", "vfat", "nfsv4", "ntfs3", "exfat"];
+        if FILESYSTEMS.iter().any(|(_, name)| *name == module) || MORE.contains(&module) {
+            Self::Filesystem(module.to_owned())
+        } else {
+            Self::Driver
         }
     }
 }
@@ -154,21 +169,17 @@ enum Directory {
 }
 
 /// Tells the subsystem of any function of one kernel.
-pub(super) struct Subsystems {
+pub struct Subsystems {
     anchors: Vec<(u64, Directory)>,
 }
 
 impl Subsystems {
-    /// Looks up the anchors in `image`.
+    /// Looks up the anchors among `symbols`: addresses and names.
     #[must_use]
-    pub(super) fn of(image: &KernelImage) -> Self {
-        let mut anchors: Vec<_> = image
-            .symbols()
-            .iter()
-            .filter_map(|symbol| {
-                let (_, directory) = ANCHORS.iter().find(|(name, _)| *name == symbol.name)?;
-                Some((symbol.address, *directory))
-            })
+    pub fn new<'a>(symbols: impl Iterator<Item = (u64, &'a str)>) -> Self {
+        let known: HashMap<&str, Directory> = ANCHORS.iter().copied().collect();
+        let mut anchors: Vec<_> = symbols
+            .filter_map(|(address, name)| Some((address, *known.get(name)?)))
             .collect();
         anchors.sort_unstable_by_key(|anchor| anchor.0);
         Self { anchors }
@@ -176,7 +187,7 @@ impl Subsystems {
 
     /// The subsystem of the function called `name` (in the source) at `address`.
     #[must_use]
-    pub(super) fn find(&self, name: &str, address: u64) -> Subsystem {
+    pub fn find(&self, name: &str, address: u64) -> Subsystem {
         if TRACING.iter().any(|prefix| name.starts_with(prefix)) {
             return Subsystem::Tracing;
         }

@@ -4,7 +4,9 @@
 use super::types::TypeId;
 
 /// How a register came to be known as a folio. Later is weaker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
     /// A prototype, a structure member or a return type says so.

@@ -17,9 +17,9 @@ pub(super) fn classes(mut open: Vec<(InodeId, File)>, unread: &mut u64) -> Vec<V
         for (inode, file) in open {
             match equal(&first, &file) {
                 Ok(true) => class.push(inode),
-                Ok(false) => others.push((inode, file)),
-                // Tried again with the next leader, in case this one was at fault.
-                Err(_) => others.push((inode, file)),
+                // After an error: tried again with the next leader, in case this one was
+                // at fault.
+                Ok(false) | Err(_) => others.push((inode, file)),
             }
         }
         if readable(&first) {
@@ -118,7 +118,9 @@ mod tests {
         let open = (0..).map(InodeId).zip(files.map(file)).collect();
         let mut unread = 0;
         let mut classes = classes(open, &mut unread);
-        classes.iter_mut().for_each(|class| class.sort_unstable());
+        for class in &mut classes {
+            class.sort_unstable();
+        }
         classes.sort();
         let ids = |ids: &[u32]| ids.iter().map(|id| InodeId(*id)).collect::<Vec<_>>();
         assert_eq!(classes, [ids(&[0, 2]), ids(&[1]), ids(&[3, 4])]);

@@ -1,6 +1,7 @@
-//! What storage tells about files that hold duplicates: shared extents, digests, and on
-//! request whether they are equal as a whole. Opens files by their paths, after the
-//! measurement; what was opened must be the inode that was measured.
+//! What is asked once, after a measurement: charges of containers, and what storage tells
+//! about files that hold duplicates: shared extents, digests, and on request whether they
+//! are equal as a whole. Opens files by their paths; what was opened must be the inode
+//! that was measured.
 
 mod compare;
 mod digests;
@@ -19,9 +20,9 @@ use std::{
 
 use rustix::fs::{Mode, OFlags};
 
-use super::mounts::MountTable;
+use super::{charges, mounts::MountTable};
 use crate::model::{
-    files::file_rows,
+    files::{file_row, file_rows},
     inode::{Dev, InodeId},
     kin::Kin,
     measurement::{Measurement, Proof},
@@ -33,9 +34,13 @@ use crate::model::{
 /// For asking about extents and digests; files with most duplicates come first.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Asks for the extents and digests of files with duplicates. Looks at files of reflinking
+/// Asks for what containers are charged, and for the extents and digests of files with duplicates. Looks at files of reflinking
 /// filesystems, of EROFS, and of layers only: elsewhere it costs nothing.
 pub fn ask(measurement: &mut Measurement) {
+    if let Ok(mounts) = MountTable::read() {
+        let identity = &mut measurement.identity;
+        identity.charged = charges::read(&mounts, &identity.layers);
+    }
     let wanted = wanted(measurement);
     if wanted.is_empty() {
         return;
@@ -46,24 +51,24 @@ pub fn ask(measurement: &mut Measurement) {
     let begun = Instant::now();
     let mut unasked = (0_u64, Bytes(0));
     for (inode, duplicate) in wanted {
+        let fs_type = fs_type(measurement, inode).to_owned();
         let file = if begun.elapsed() < PATIENCE {
             opener.open(measurement, inode)
         } else {
             None
         };
-        let Some(file) = file else {
-            unasked = (unasked.0 + 1, unasked.1 + duplicate);
-            continue;
-        };
-        let fs_type = fs_type(measurement, inode).to_owned();
         if extents::are_shared_on(&fs_type) {
-            match extents::shared(&file) {
-                Ok(extents) => {
+            match file.as_ref().and_then(|file| extents::shared(file).ok()) {
+                Some(extents) => {
                     measurement.identity.extents.insert(inode, extents);
                 }
-                Err(_) => unasked = (unasked.0 + 1, unasked.1 + duplicate),
+                None => unasked = (unasked.0 + 1, unasked.1 + duplicate),
             }
         }
+        // Without a digest, what is resident decides.
+        let Some(file) = file else {
+            continue;
+        };
         if let Some(digest) = digests::of(&file, &fs_type) {
             let proof = Proof::Digest(digest.into());
             measurement.identity.whole.insert(inode, proof);
@@ -79,17 +84,11 @@ pub fn ask(measurement: &mut Measurement) {
 
 /// Files worth asking about, with their duplicates, most first.
 fn wanted(measurement: &Measurement) -> Vec<(InodeId, Bytes)> {
-    let any = measurement
-        .identity
-        .files
-        .iter()
-        .any(|(inode, _)| is_worth_asking(measurement, *inode));
-    if !any {
-        return Vec::new();
-    }
-    let mut wanted: Vec<(InodeId, Bytes)> = file_rows(&measurement.index)
-        .into_iter()
-        .filter(|row| row.duplicate > row.zero && is_worth_asking(measurement, row.inode))
+    let files = measurement.identity.files.keys().copied();
+    let mut wanted: Vec<(InodeId, Bytes)> = files
+        .filter(|inode| is_worth_asking(measurement, *inode))
+        .filter_map(|inode| file_row(&measurement.index, inode))
+        .filter(|row| row.duplicate > row.zero)
         .map(|row| (row.inode, row.duplicate))
         .collect();
     wanted.sort_by_key(|(inode, duplicate)| (Reverse(*duplicate), *inode));
@@ -116,7 +115,8 @@ fn fs_type(measurement: &Measurement, inode: InodeId) -> &str {
 pub fn compare(measurement: &mut Measurement) {
     let identity = &measurement.identity;
     let kin = Kin::of(&measurement.index, identity);
-    let classes = whole_classes(&measurement.index, identity, &kin);
+    let rows = file_rows(&measurement.index);
+    let classes = whole_classes(&measurement.index, identity, &kin, &rows);
     let Some(opener) = Opener::new() else {
         return;
     };

@@ -159,6 +159,8 @@ impl Trial {
             seed: seed.value(),
             removal_pages_per_second: 0,
             ring_bytes: 4096,
+            hit_ring_bytes: 4096,
+            traced: 1,
             workers: 1,
             frames: object::frames()?,
             log_level: 0,
@@ -238,6 +240,9 @@ fn before(error: &Error) -> Vec<String> {
         | Error::Read { .. }
         | Error::Scope(_)
         | Error::Mounts { .. }
+        | Error::BreakpointsRefused { .. }
+        | Error::BreakpointsTaken { .. }
+        | Error::NoKprobes
         | Error::Runtime { .. } => 1,
     };
     STEPS.iter().take(steps).map(|step| worked(step)).collect()

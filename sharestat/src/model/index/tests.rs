@@ -21,7 +21,7 @@ enum Step {
     ObserveRun(usize, u64, Vec<Observation>),
     InsertRun(usize, u64, Vec<Observation>),
     BeginCensus,
-    MarkSeen(usize, u64, u64),
+    See(usize, u64, u64, bool),
     EndCensus,
     Settle,
     Retire(usize),
@@ -85,7 +85,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => looks().prop_map(|(inode, first, seen)| Step::ObserveRun(inode, first, seen)),
         2 => looks().prop_map(|(inode, first, seen)| Step::InsertRun(inode, first, seen)),
         1 => Just(Step::BeginCensus),
-        2 => run().prop_map(|(inode, first, pages)| Step::MarkSeen(inode, first, pages)),
+        2 => (run(), any::<bool>())
+            .prop_map(|((inode, first, pages), doubtful)| Step::See(inode, first, pages, doubtful)),
         1 => Just(Step::EndCensus),
         2 => Just(Step::Settle),
         1 => (0_usize..4).prop_map(Step::Retire),
@@ -123,8 +124,11 @@ fn apply(index: &mut ContentIndex, ids: &[InodeId], step: &Step, now_ms: u32) ->
             index.insert_run(ids[inode], PageIndex(first), seen);
         }
         Step::BeginCensus => index.begin_census(),
-        Step::MarkSeen(inode, first, pages) => {
-            index.mark_seen(ids[inode], PageIndex(first), pages, now_ms);
+        Step::See(inode, first, pages, doubtful) => {
+            let first = PageIndex(first);
+            index.see(ids[inode], first, pages, doubtful, now_ms, &mut |page| {
+                told.push(Told::Claimed(page));
+            });
         }
         Step::EndCensus => index.end_census(&mut |inode, page| {
             told.push(Told::Doubtful(inode, page));

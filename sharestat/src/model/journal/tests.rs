@@ -48,7 +48,7 @@ fn act(index: &mut ContentIndex, step: (u8, u32, u64, u64, u64)) {
         }
         10 => index.settle(),
         11 => index.begin_census(),
-        12 => index.mark_seen(inode, first, pages, now),
+        12 => index.see(inode, first, pages, content % 2 == 0, now, &mut |_| {}),
         13 => index.end_census(&mut |_, _| {}),
         14 => index.retire(inode),
         _ => index.retire_empty(&mut |_| {}),

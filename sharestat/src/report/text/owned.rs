@@ -26,6 +26,9 @@ fn whose(group: &Group) -> String {
     known.extend(group.runtime.as_deref());
     known.extend(group.pod.as_deref());
     let mut whose = format!("{} ({})", shown(&group.name), known.join(", "));
+    if let Some(charged) = group.charged_bytes {
+        whose.extend(["\n  charged ", &Bytes(charged).to_string()]);
+    }
     if let Some(directory) = group.directory.as_ref().filter(|name| **name != group.name) {
         whose.extend(["\n  ", &shown(directory)]);
     }

@@ -157,6 +157,12 @@ impl Player {
             .contradiction("it became shorter while it was played"))
     }
 
+    /// When the recorded moment before this one was.
+    #[must_use]
+    pub fn moment_before(&self) -> Option<Duration> {
+        self.moments.get(self.next.checked_sub(2)?).copied()
+    }
+
     /// When the next recorded moment is.
     #[must_use]
     pub fn next_moment(&self) -> Option<Duration> {
@@ -209,6 +215,11 @@ impl Player {
                 applied.map_err(|error| self.reader.contradiction(&error.to_string()))?;
             }
             Record::Filesystems(filesystems) => identity.filesystems = filesystems,
+            Record::Owners(owners) => {
+                identity.layers = owners.layers;
+                identity.revision = owners.revision;
+                identity.warnings = owners.warnings;
+            }
             Record::Named(inode, file) => {
                 identity.files.insert(inode, file);
             }

@@ -8,6 +8,7 @@ use crate::{
     model::{
         inode::InodeId,
         journal::Change,
+        layers::Layers,
         measurement::{FileIdentity, Filesystem},
         totals::Totals,
     },
@@ -20,6 +21,9 @@ pub enum Record {
     Change(Change),
     /// All filesystems, whenever there is another one.
     Filesystems(Vec<Filesystem>),
+    /// Layers, images and containers, whenever they were read anew: the names of files
+    /// follow again, because their layers are numbered anew.
+    Owners(Box<Owners>),
     /// Which file an inode is.
     Named(InodeId, FileIdentity),
     /// The sums at one moment, after all changes before.
@@ -28,6 +32,17 @@ pub enum Record {
     Histograms(Vec<StoredHistogram>),
     /// A moment of the recording itself.
     Mark(Mark),
+}
+
+/// Layers, images and containers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Owners {
+    /// What was found.
+    pub layers: Layers,
+    /// Which reading it is.
+    pub revision: u64,
+    /// What could not be found out.
+    pub warnings: Vec<String>,
 }
 
 /// The sums at one moment.

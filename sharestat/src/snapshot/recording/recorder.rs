@@ -14,7 +14,7 @@ use super::{
     error::RecordingError,
     header::Header,
     histograms,
-    record::{End, Mark, Record, Status},
+    record::{End, Mark, Owners, Record, Status},
     writer::Writer,
 };
 use crate::{
@@ -36,6 +36,8 @@ pub struct Recorder {
     writer: Shared,
     named: HashSet<InodeId>,
     filesystems: usize,
+    /// Revision of the layers, and number of warnings, that were recorded last.
+    owners: Option<(u64, usize)>,
     histograms_at: Option<Duration>,
 }
 
@@ -68,6 +70,7 @@ impl Recorder {
             writer: Arc::new(Mutex::new(writer)),
             named: HashSet::new(),
             filesystems: 0,
+            owners: None,
             histograms_at: None,
         })
     }
@@ -94,6 +97,16 @@ impl Recorder {
         if identity.filesystems.len() != self.filesystems {
             self.filesystems = identity.filesystems.len();
             writer.put(&Record::Filesystems(identity.filesystems.clone()));
+        }
+        let owners = (identity.revision, identity.warnings.len());
+        if self.owners != Some(owners) {
+            self.owners = Some(owners);
+            self.named.clear();
+            writer.put(&Record::Owners(Box::new(Owners {
+                layers: identity.layers.clone(),
+                revision: identity.revision,
+                warnings: identity.warnings.clone(),
+            })));
         }
         for (inode, file) in &identity.files {
             if self.named.insert(*inode) {

@@ -18,6 +18,7 @@ use crate::{
     },
     model::{
         inode::{Dev, InodeKey},
+        layers::LayerId,
         measurement::{FileIdentity, Filesystem, Measurement, Place},
         page::{Observation, SkipReason},
         samples,
@@ -107,6 +108,7 @@ fn traffic(measurement: &mut Measurement, round: u64) {
         .collect();
     index.observe_run(inode, PageIndex(0), &seen);
     measurement.identity.filesystems.truncate(1);
+    measurement.identity.revision = round / 3;
     if measurement.identity.filesystems.is_empty() {
         measurement.identity.filesystems.push(Filesystem {
             dev: Dev::new(0, 1),
@@ -125,7 +127,13 @@ fn traffic(measurement: &mut Measurement, round: u64) {
             deleted: false,
             size: 1 << 15,
             links: 1,
-            place: Place::default(),
+            place: Place {
+                path_in_fs: Some(format!("/{round}").into_bytes().into()),
+                layer: Some(LayerId(u32::try_from(round).expect("small"))),
+                root: 1,
+                device: None,
+                revision: round / 3,
+            },
         },
     );
 }
@@ -141,13 +149,13 @@ fn a_recording_plays_as_it_was() {
     let live = record(&path, 6, true);
     let mut player = player(&path);
     let outline = player.outline().clone();
-    assert_eq!(outline.length, Duration::from_millis(3_000));
+    assert_eq!(outline.length, Duration::from_secs(3));
     assert_eq!(outline.begin, Duration::from_millis(500));
     let Ending::Whole(end) = outline.ending else {
         panic!("{:?}", outline.ending);
     };
     assert_eq!((end.exit_code, end.changes), (Some(3), outline.changes));
-    player.go_to(Duration::from_secs(60)).expect("the end");
+    player.go_to(Duration::from_mins(1)).expect("the end");
     assert_eq!(player.deviations(), 0);
     let shown = player.moment();
     assert_eq!(shown.measurement.index.totals(), live.index.totals());
@@ -173,7 +181,7 @@ fn going_back_shows_what_was_then() {
             player.moment().measurement.index.totals(),
         ));
     }
-    assert_eq!(then[2].1, Duration::from_millis(1_000));
+    assert_eq!(then[2].1, Duration::from_secs(1));
     for (ms, position, totals) in then.into_iter().rev() {
         player.go_to(Duration::from_millis(ms)).expect("readable");
         assert_eq!(player.position(), position);

@@ -4,11 +4,11 @@ use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
 use super::{
     super::{
-        actions::{ACTIONS, Action},
+        actions::{ACTIONS, Action, Group, Spec},
         columns::{COLUMNS, Column},
         draw::Hit,
         fixture,
-        frame::Command,
+        frame::{Command, Play, Playback},
         pages::{Page, View},
         rows::{Row, RowKey},
         state::Effect,
@@ -38,9 +38,62 @@ fn sent(state: &mut State) -> Vec<Command> {
         .collect()
 }
 
+fn playing() -> Frame {
+    Frame {
+        playback: Some(Playback {
+            position_ms: 12_000,
+            length_ms: 100_000,
+            speed: 2.0,
+            paused: false,
+            cut: Some("cut after 7 complete blocks".to_owned()),
+        }),
+        ..fixture::troubled()
+    }
+}
+
+#[test]
+fn a_replay_says_where_it_is_and_takes_its_keys() {
+    let mut state = state(playing(), Theme::new(true, false));
+    let (buffer, _) = paint(&mut state, 140, 30);
+    let status = row(&buffer, 1);
+    assert!(
+        status.contains("replay at 12 s of 1 min 40 s ×2"),
+        "{status}"
+    );
+    assert!(status.contains("recording was cut"), "{status}");
+    assert!(row(&buffer, 29).contains("p Pause"));
+    type_text(&mut state, "p.,)(+-0}{");
+    let wanted = [
+        Play::Pause,
+        Play::Step,
+        Play::StepBack,
+        Play::Seek(10),
+        Play::Seek(-10),
+        Play::Faster,
+        Play::Slower,
+        Play::Start,
+        Play::Seek(60),
+        Play::Seek(-60),
+    ];
+    assert_eq!(sent(&mut state), wanted.map(Command::Play));
+    // Standing still is no reason to say that the data is old.
+    let later = state.frame().taken + Duration::from_mins(1);
+    let (buffer, _) = paint_at(&mut state, 140, 30, later);
+    assert!(!text(&buffer).contains("old"));
+}
+
+#[test]
+fn keys_of_a_replay_say_so_when_there_is_none() {
+    let mut state = plain();
+    type_text(&mut state, "p");
+    assert!(sent(&mut state).is_empty());
+    let (buffer, _) = paint(&mut state, 140, 30);
+    assert!(row(&buffer, 29).contains("only a recording can be played"));
+}
+
 #[test]
 fn help_shows_every_action_and_every_column() {
-    let state = plain();
+    let state = state(playing(), Theme::new(true, false));
     let lines = views::help::lines(&state, 200);
     let help: Vec<String> = lines.iter().map(ToString::to_string).collect();
     for spec in ACTIONS {
@@ -70,7 +123,8 @@ fn footer_and_palette_come_from_the_table() {
     press(&mut state, Key::char('2'));
     let (buffer, _) = paint(&mut state, 200, 30);
     let footer = row(&buffer, 29);
-    for spec in ACTIONS.iter().filter(|spec| spec.action != Action::Back) {
+    let shown = |spec: &&Spec| spec.action != Action::Back && spec.group != Group::Replay;
+    for spec in ACTIONS.iter().filter(shown) {
         if let Some(word) = spec.footer {
             assert!(
                 footer.contains(&format!("{} {word}", spec.keys[0])),

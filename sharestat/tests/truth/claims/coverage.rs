@@ -9,12 +9,14 @@ use crate::{
     filesystems::{Filesystem, Kind},
     harness::{Engine, OrFail, Outcome, per_engine},
     page_flags::{Watched, bit},
+    residency,
     scratch::Scratch,
 };
 
 per_engine!(
     dirty_pages_are_skipped_and_save_nothing,
     written_back_pages_count_again,
+    pages_mapped_a_thousand_times_are_not_taken_for_pinned,
     an_empty_directory_has_nothing
 );
 
@@ -102,6 +104,32 @@ fn written_back_pages_count_again(engine: Engine) -> Outcome {
         || corpus::read_all(&plan, filesystem.root()),
         || Expected::of(&Observed::all(&plan, filesystem.root())),
         |expected| (expected.eligible, expected.duplicate) == (80, 40),
+    );
+    Ok(())
+}
+
+/// Every mapping holds a reference, and 1024 references more than its own are what the
+/// kernel takes for a pin (`folio_maybe_dma_pinned`, include/linux/mm.h).
+fn pages_mapped_a_thousand_times_are_not_taken_for_pinned(engine: Engine) -> Outcome {
+    let scratch = Scratch::new();
+    let filesystem = Filesystem::empty(Kind::Ext4, &scratch, "files")?;
+    // One page, so that the folio is small.
+    let plan = [PlannedFile::counting("library", 1, 1)];
+    corpus::write_all(&plan, filesystem.root());
+    let mappings: Vec<_> = (0..1_100)
+        .filter_map(|_| residency::map(&filesystem.root().join("library")))
+        .collect();
+    assert_eq!(mappings.len(), 1_100);
+    calm::scan_agrees(
+        engine,
+        filesystem.root(),
+        || {
+            for mapping in &mappings {
+                std::hint::black_box(mapping[0]);
+            }
+        },
+        || Expected::of(&Observed::all(&plan, filesystem.root())),
+        |expected| expected.eligible == 1,
     );
     Ok(())
 }

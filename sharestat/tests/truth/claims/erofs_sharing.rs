@@ -8,7 +8,7 @@ use crate::{
     corpus::{self, PAGE, Page, PlannedFile},
     disk::Disk,
     erofs_images,
-    harness::{Engine, OrFail as _, Outcome, bpf_only, in_guest, kernel_version},
+    harness::{self, Engine, OrFail as _, Outcome, bpf_only, in_guest, kernel_version},
     host_memory::MemInfo,
     mount::Mount,
     report::Report,
@@ -73,6 +73,7 @@ fn the_forecast_is_what_the_kernel_saves(engine: Engine) -> Outcome {
         assert_eq!(report.confidence("erofs"), "exact", "fingerprints decide");
         seen.push((forecast, fall));
         if fall.abs_diff(forecast) * 100 <= forecast {
+            harness::say(&format!("forecast and fall of 'Cached' in bytes: {seen:?}"));
             return Ok(());
         }
     }

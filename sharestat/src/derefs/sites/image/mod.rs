@@ -183,6 +183,35 @@ impl KernelImage {
         Ok(image)
     }
 
+    /// The running kernel, as far as it was read from memory: its text, which starts at
+    /// `start`, its symbols and types. Tables of jump labels are not part of that.
+    #[must_use]
+    pub fn of_memory(
+        start: u64,
+        text: Vec<u8>,
+        mut symbols: Vec<Symbol>,
+        btf: &[u8],
+        release: String,
+    ) -> Self {
+        let mut elf = text;
+        let code = 0..elf.len();
+        elf.extend_from_slice(btf);
+        symbols.sort();
+        Self {
+            btf: code.end..elf.len(),
+            sections: vec![Section {
+                address: start,
+                bytes: code,
+                executable: true,
+            }],
+            symbols,
+            symbol_source: SymbolSource::Kallsyms,
+            release,
+            build_id: None,
+            elf,
+        }
+    }
+
     /// All symbols, by address.
     #[must_use]
     pub fn symbols(&self) -> &[Symbol] {

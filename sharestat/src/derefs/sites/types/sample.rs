@@ -4,7 +4,7 @@ use super::{Member, Parameter, Prototype, Shape, TypeId, TypeTable};
 
 impl TypeTable {
     /// A small kernel: enough types for one test per rule.
-    pub(in crate::derefs::sites) fn sample() -> Self {
+    pub(in crate::derefs) fn sample() -> Self {
         use Shape::{Array, Opaque, Pointer, Record, Scalar};
         let record = |name: &str, size, members: &[(&str, i32, u32)]| Record {
             name: name.into(),

@@ -79,11 +79,19 @@ impl Naive {
                     .values_mut()
                     .for_each(|page| page.confirmed = false);
             }
-            Step::MarkSeen(inode, first, pages) => {
+            Step::See(inode, first, pages, doubtful) => {
                 for page in first..first + pages {
-                    match self.pages.get_mut(&(ids[inode], page)) {
-                        Some(there) => there.confirmed = true,
-                        None => self.enter(ids[inode], page, PageState::Pending, now_ms),
+                    if !self.pages.contains_key(&(ids[inode], page)) {
+                        self.enter(ids[inode], page, PageState::Pending, now_ms);
+                    }
+                    let Some(there) = self.pages.get_mut(&(ids[inode], page)) else {
+                        continue;
+                    };
+                    there.confirmed = true;
+                    let asked = matches!(there.state, PageState::InFlight | PageState::Hashed(_));
+                    if doubtful || !asked {
+                        there.state = PageState::InFlight;
+                        told.push(Told::Claimed(PageIndex(page)));
                     }
                 }
             }

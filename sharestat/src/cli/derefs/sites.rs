@@ -1,16 +1,13 @@
 //! `sharestat derefs sites`: which code of a kernel image touches `folio->mapping`.
 
-use std::io;
-
-use super::{
-    args::{DerefsArgs, DerefsCommand, SitesFormat},
+use super::super::{
     exit::{Exit, Failure},
     output,
 };
+use super::args::{SitesArgs, SitesFormat};
 use crate::derefs::sites::{self, Format, Options};
 
-pub(super) fn run(arguments: &DerefsArgs) -> Result<Exit, Failure> {
-    let DerefsCommand::Sites(arguments) = &arguments.command;
+pub(super) fn run(arguments: &SitesArgs) -> Result<Exit, Failure> {
     let options = Options {
         format: match arguments.format {
             SitesFormat::Text => Format::Text,
@@ -21,8 +18,6 @@ pub(super) fn run(arguments: &DerefsArgs) -> Result<Exit, Failure> {
     let mut list = Vec::new();
     sites::run(&arguments.image, options, &mut list)
         .map_err(|error| Failure::new(Exit::Kernel, error))?;
-    output::write(arguments.output.as_deref(), |out| {
-        io::Write::write_all(out, &list)
-    })?;
+    output::write(arguments.output.as_deref(), |out| out.write_all(&list))?;
     Ok(Exit::Ok)
 }

@@ -1,0 +1,295 @@
+//! Watching the running kernel from start to document: symbols, types, the static list,
+//! the session, and the table in the end.
+
+use std::{
+    fs, io,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use super::{
+    code::KernelCode,
+    context::DERIVED,
+    document::{Document, Measurement, Override, SCHEMA, StepRow, StratumRow},
+    exercise::{ExerciseOptions, exercise},
+    sites::{SitesError, TypeTable},
+    static_list::{ListError, Source, StaticList},
+    summary,
+    symbols::{LiveSymbols, SymbolsError},
+    table::{self, Table},
+    trace::Trace,
+    watch::{Files, Session, Stratum, Tally, WatchOptions},
+};
+use crate::{
+    kernel::{
+        self,
+        btf::VMLINUX,
+        watcher::{Watcher, WatcherOptions},
+    },
+    report::Host,
+};
+
+/// Watching failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// The kernel or a privilege.
+    #[error(transparent)]
+    Kernel(#[from] kernel::Error),
+    /// The list of symbols.
+    #[error(transparent)]
+    Symbols(#[from] SymbolsError),
+    /// The list of static sites.
+    #[error(transparent)]
+    List(#[from] ListError),
+    /// The types.
+    #[error("cannot read the kernel's types '{VMLINUX}': {0}")]
+    Types(io::Error),
+    /// The types describe no kernel with folios.
+    #[error("the kernel's types '{VMLINUX}' are of no use: {0:?}")]
+    NoTypes(super::sites::TypesError),
+    /// A path to restrict watching to.
+    #[error("cannot look for files below the paths given: {0}")]
+    Paths(io::Error),
+    /// A workload.
+    #[error("{0}")]
+    Workload(String),
+}
+
+impl From<SitesError> for LiveError {
+    fn from(error: SitesError) -> Self {
+        Self::List(error.into())
+    }
+}
+
+/// A session with everything that the document needs.
+pub struct Watched {
+    /// The session.
+    pub session: Session,
+    symbols: LiveSymbols,
+    types: TypeTable,
+    list: Option<StaticList>,
+    options: WatchOptions,
+    started: Instant,
+}
+
+impl Watched {
+    /// Loads everything; watches nothing yet.
+    ///
+    /// # Errors
+    /// When a privilege, a kernel feature or the list is missing.
+    pub fn start(
+        watcher: &WatcherOptions,
+        options: WatchOptions,
+        source: Option<&Source>,
+    ) -> Result<Self, LiveError> {
+        let symbols = LiveSymbols::read()?;
+        let btf = fs::read(Path::new(VMLINUX)).map_err(LiveError::Types)?;
+        let types = TypeTable::new(&btf).map_err(LiveError::NoTypes)?;
+        let watcher = Watcher::start(watcher)?;
+        let list = source
+            .map(|source| StaticList::obtain(source, &watcher, &symbols, &btf))
+            .transpose()?;
+        // The census reads page structures with this function.
+        let own = symbols
+            .all()
+            .iter()
+            .filter(|symbol| symbol.name.starts_with("copy_from_kernel_nofault"))
+            .map(|symbol| (symbol.address, symbols.end_of(symbol.address)))
+            .collect();
+        Ok(Self {
+            session: Session::new(watcher, Tally::without(own), options.clone()),
+            symbols,
+            types,
+            list,
+            options,
+            started: Instant::now(),
+        })
+    }
+
+    /// Looks at the page cache, so that watching can begin at once.
+    ///
+    /// # Errors
+    /// When a path cannot be read or a program fails.
+    pub fn prepare(&mut self, files: &mut Files) -> Result<(), LiveError> {
+        files.refresh().map_err(LiveError::Paths)?;
+        self.session.look(files)?;
+        Ok(())
+    }
+
+    /// Watches folios of `files` until `done` says so.
+    ///
+    /// # Errors
+    /// When breakpoints are refused or a program fails.
+    pub fn sample(&mut self, files: &mut Files, done: &dyn Fn() -> bool) -> Result<(), LiveError> {
+        self.started = Instant::now();
+        self.session.run(files, done)?;
+        Ok(())
+    }
+
+    /// Does the steps of the workload in `directory`, each watched.
+    ///
+    /// # Errors
+    /// When the directory cannot be used, or watching fails.
+    pub fn exercise(
+        &mut self,
+        directory: &Path,
+        options: ExerciseOptions,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Vec<StepRow>, LiveError> {
+        self.started = Instant::now();
+        exercise(Some(&mut self.session), directory, options, stopped)
+    }
+
+    /// The document. `steps` are those of a workload, in order, without hits; with them no
+    /// rates are estimated, because the folios were chosen for the steps.
+    ///
+    /// # Errors
+    /// When the kernel's code or counters cannot be read.
+    pub fn document(
+        &self,
+        mut steps: Vec<StepRow>,
+        notes: Vec<String>,
+    ) -> Result<Document, LiveError> {
+        let duration = self.started.elapsed();
+        let session = &self.session;
+        let counts = session.watcher.counts()?;
+        let mut code = KernelCode::new(&session.watcher, &self.symbols, &self.types);
+        let names: Vec<String> = steps.iter().map(|step| step.name.clone()).collect();
+        let population = steps.is_empty().then_some(&session.population);
+        let table = table::build(
+            &session.tally,
+            &mut code,
+            self.list.as_ref(),
+            &names,
+            population,
+        )?;
+        for (at, (hits, sites)) in &table.steps {
+            if let Some(step) = steps.get_mut(*at) {
+                (step.hits, step.sites) = (*hits, *sites);
+            }
+        }
+        let measurement = Measurement {
+            duration_ns: nanoseconds(duration),
+            watched_ns: nanoseconds(session.effort.watched),
+            paused_ns: nanoseconds(session.effort.paused),
+            census_ns: nanoseconds(session.effort.census),
+            arming_ns: nanoseconds(session.effort.arming),
+            seed: self.options.seed,
+            slots: session.watcher.capacity() as u64,
+            cpus: session.watcher.cpus() as u64,
+            windows: session.effort.windows,
+            max_hz: self.options.max_hz,
+            hits: counts.hits,
+            lost: counts.lost,
+            own_reads: session.tally.own_reads,
+            undecoded: table.undecoded,
+        };
+        let Table {
+            sites,
+            not_of_files,
+            explained,
+            ..
+        } = table;
+        let overrides = DERIVED
+            .iter()
+            .filter(|(function, _)| {
+                sites
+                    .iter()
+                    .any(|site| site.stack.iter().any(|frame| frame == function))
+            })
+            .map(|(function, reason)| Override {
+                function: (*function).to_owned(),
+                reason: (*reason).to_owned(),
+            })
+            .collect();
+        let mut document = Document {
+            schema: SCHEMA.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            host: Host::read(),
+            measurement,
+            strata: if steps.is_empty() {
+                self.strata()
+            } else {
+                Vec::new()
+            },
+            sites,
+            not_of_files,
+            explained,
+            steps,
+            summary: Vec::new(),
+            notes,
+            overrides,
+        };
+        document.notes.extend(limits(&document));
+        document.summary = summary::sentences(&document);
+        Ok(document)
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a count that was summed as a float"
+    )]
+    fn strata(&self) -> Vec<StratumRow> {
+        Stratum::ALL
+            .into_iter()
+            .zip(&self.session.tally.windows)
+            .map(|(stratum, sums)| StratumRow {
+                name: stratum.name().to_owned(),
+                folios: self.session.population.count(stratum) as u64,
+                watched: sums.windows as u64,
+                seconds: sums.seconds,
+            })
+            .filter(|row| row.folios > 0 || row.watched > 0)
+            .collect()
+    }
+}
+
+/// Traces the sites of a static list.
+///
+/// # Errors
+/// When the list cannot be had, or the kernel has no kprobes.
+pub fn trace(source: &Source) -> Result<Trace, LiveError> {
+    let symbols = LiveSymbols::read()?;
+    let btf = fs::read(Path::new(VMLINUX)).map_err(LiveError::Types)?;
+    let mapping = TypeTable::new(&btf).map_err(LiveError::NoTypes)?.mapping;
+    // Only its reading of text is needed, for a list of the running kernel.
+    let watcher = Watcher::start(&WatcherOptions::default())?;
+    let list = StaticList::obtain(source, &watcher, &symbols, &btf)?;
+    drop(watcher);
+    Ok(Trace::start(&list, mapping)?)
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// What limits the meaning of the numbers.
+fn limits(document: &Document) -> Vec<String> {
+    let mut notes = vec![
+        "x86 has no breakpoint on reads alone: stores are counted too, and told apart by the \
+         instruction"
+            .to_owned(),
+        "a site is an instruction in the function that its source was inlined into; functions of \
+         modules have no prototypes here, so that their context is that of their callers"
+            .to_owned(),
+        "only heads of folios are watched: code that reads the word of a tail page is not seen"
+            .to_owned(),
+    ];
+    let measurement = &document.measurement;
+    if measurement.lost > 0 {
+        notes.push(format!(
+            "{} accesses were noticed and have no record: the ring was full or in use, so counts are \
+             too low",
+            measurement.lost
+        ));
+    }
+    if document.steps.is_empty() {
+        notes.push(
+            "rates are for the whole page cache as of the last census, estimated from the folios \
+             watched, with 95 % confidence intervals"
+                .to_owned(),
+        );
+    }
+    notes
+}

@@ -1,0 +1,14 @@
+//! `derefs watch`: samples page-cache folios, watches their `mapping` with hardware
+//! breakpoints on all CPUs, and counts who touches it. In: a [`Watcher`]. Out: a [`Tally`].
+//!
+//! [`Watcher`]: crate::kernel::watcher::Watcher
+
+mod files;
+mod session;
+mod strata;
+mod tally;
+
+pub use files::Files;
+pub use session::{Effort, Session, WatchOptions};
+pub use strata::{Population, Stratum};
+pub use tally::{HitKey, Subject, Sums, Tally, WindowSums};

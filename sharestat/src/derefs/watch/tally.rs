@@ -1,0 +1,259 @@
+//! Counts hits by instruction, stack and state of the folio, and the sums that rates and
+//! their intervals are estimated from. Pure: records go in.
+
+use std::collections::{HashMap, HashSet};
+
+use sharestat_ebpf::records::{WatchHit, frame_flags, mapping_state};
+
+use super::strata::Stratum;
+
+/// What the word belonged to behind the access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// A folio of a file.
+    File,
+    /// Nothing: the folio has left the page cache, or just does.
+    Bare,
+    /// An anonymous, movable or KSM page.
+    Tagged,
+    /// Swap cache, a page of another kind.
+    Other,
+}
+
+impl Subject {
+    fn of(hit: &WatchHit) -> Self {
+        match hit.state {
+            mapping_state::FILE => Self::File,
+            mapping_state::NONE => Self::Bare,
+            mapping_state::TAGGED => Self::Tagged,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Hits that are the same in everything that is reported.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HitKey {
+    /// Address behind the accessing instruction.
+    pub ip: u64,
+    /// What the word belonged to.
+    pub subject: Subject,
+    /// Whether the folio was uptodate, clean and not writably mapped: what could be shared.
+    pub shareable: bool,
+    /// Number of the step of a workload, 0 outside of any.
+    pub step: usize,
+    /// Kernel stack, innermost first.
+    pub stack: Box<[u64]>,
+}
+
+/// Sums over the windows of one stratum.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WindowSums {
+    /// Folios watched, each for one window.
+    pub windows: f64,
+    /// Seconds watched.
+    pub seconds: f64,
+    /// Squares of them.
+    pub seconds_squared: f64,
+}
+
+/// Sums over the windows of one stratum and instruction.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sums {
+    /// Hits.
+    pub hits: f64,
+    /// Squares of the hits per window.
+    pub hits_squared: f64,
+    /// Hits times seconds.
+    pub hits_seconds: f64,
+}
+
+/// Everything that was noticed.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Hits by what they have in common.
+    pub hits: HashMap<HitKey, u64>,
+    /// Commands by instruction.
+    pub commands: HashMap<u64, HashMap<String, u64>>,
+    /// Sums of each stratum.
+    pub windows: [WindowSums; Stratum::ALL.len()],
+    /// Sums of each instruction and stratum.
+    pub sums: HashMap<(u64, usize), Sums>,
+    /// Reads by the own census, which are not counted.
+    pub own_reads: u64,
+    /// Hits of words that were no longer watched when the record was taken.
+    pub late: u64,
+    own: Vec<(u64, u64)>,
+    step: usize,
+    open: HashMap<(u64, u64), u64>,
+    left: HashSet<u64>,
+}
+
+impl Tally {
+    /// Hits with an instruction pointer in one of the ranges `own` are our own reads.
+    #[must_use]
+    pub fn without(own: Vec<(u64, u64)>) -> Self {
+        Self {
+            own,
+            ..Self::default()
+        }
+    }
+
+    /// Hits from now on belong to this step.
+    pub fn begin_step(&mut self, step: usize) {
+        self.step = step;
+    }
+
+    /// Takes a record in.
+    pub fn add(&mut self, hit: &WatchHit) {
+        if self
+            .own
+            .iter()
+            .any(|(start, end)| (*start..=*end).contains(&hit.ip))
+        {
+            self.own_reads += 1;
+            return;
+        }
+        let subject = Subject::of(hit);
+        let frames = usize::try_from(hit.stack_bytes / 8).unwrap_or(0);
+        let stack = hit.stack.get(..frames).unwrap_or(&hit.stack);
+        let settled = frame_flags::UPTODATE
+            | frame_flags::DIRTY
+            | frame_flags::WRITEBACK
+            | frame_flags::SWAPBACKED;
+        let key = HitKey {
+            ip: hit.ip,
+            subject,
+            shareable: hit.flags & settled == frame_flags::UPTODATE && hit.writers <= 0,
+            step: self.step,
+            stack: stack.into(),
+        };
+        *self.hits.entry(key).or_default() += 1;
+        let command = command_of(&hit.command);
+        *self
+            .commands
+            .entry(hit.ip)
+            .or_default()
+            .entry(command)
+            .or_default() += 1;
+        // The store that removes the folio still counts, what follows does not.
+        let counts = match subject {
+            Subject::File => true,
+            Subject::Bare => self.left.insert(hit.watched),
+            Subject::Tagged | Subject::Other => false,
+        };
+        if counts {
+            *self.open.entry((hit.watched, hit.ip)).or_default() += 1;
+        }
+    }
+
+    /// A window of `seconds` ended in which the words at `watched` were watched.
+    pub fn end_window(&mut self, watched: &[(Stratum, u64)], seconds: f64) {
+        for (stratum, _) in watched {
+            if let Some(sums) = self.windows.get_mut(*stratum as usize) {
+                sums.windows += 1.0;
+                sums.seconds += seconds;
+                sums.seconds_squared += seconds * seconds;
+            }
+        }
+        for ((word, ip), hits) in self.open.drain() {
+            let Some((stratum, _)) = watched.iter().find(|(_, known)| *known == word) else {
+                self.late += hits;
+                continue;
+            };
+            #[expect(clippy::cast_precision_loss, reason = "a window has few hits")]
+            let hits = hits as f64;
+            let sums = self.sums.entry((ip, *stratum as usize)).or_default();
+            sums.hits += hits;
+            sums.hits_squared += hits * hits;
+            sums.hits_seconds += hits * seconds;
+        }
+        self.left.clear();
+    }
+
+    /// All hits that were counted.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.hits.values().sum()
+    }
+}
+
+fn command_of(bytes: &[u8; 16]) -> String {
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(bytes.len());
+    let text = String::from_utf8_lossy(bytes.get(..end).unwrap_or(bytes)).into_owned();
+    // 'kworker/0:1' and 'kworker/1:2' are one task for our purposes.
+    text.split('/').next().unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sharestat_ebpf::records::STACK_FRAMES;
+
+    fn hit(ip: u64, state: u8, flags: u16, writers: i32) -> WatchHit {
+        WatchHit {
+            time_ns: 0,
+            ip,
+            watched: 0x1018,
+            mapping: 0,
+            index: 0,
+            ino: 0,
+            dev: 0,
+            writers,
+            flags,
+            order: 0,
+            state,
+            stack_bytes: 16,
+            process: 1,
+            cpu: 0,
+            task_flags: 0,
+            command: *b"kworker/0:1\0\0\0\0\0",
+            stack: [ip; STACK_FRAMES],
+        }
+    }
+
+    #[test]
+    fn only_clean_uptodate_folios_without_writers_are_shareable() {
+        let mut tally = Tally::default();
+        let up = frame_flags::UPTODATE;
+        tally.add(&hit(1, mapping_state::FILE, up, 0));
+        tally.add(&hit(1, mapping_state::FILE, up, 1));
+        tally.add(&hit(1, mapping_state::FILE, up | frame_flags::DIRTY, 0));
+        tally.add(&hit(1, mapping_state::FILE, up, -1));
+        let shareable: u64 = tally
+            .hits
+            .iter()
+            .filter(|(key, _)| key.shareable)
+            .map(|(_, hits)| hits)
+            .sum();
+        assert_eq!((tally.total(), shareable), (4, 2));
+        assert!(tally.commands[&1].contains_key("kworker"));
+    }
+
+    #[test]
+    fn own_reads_never_appear() {
+        let mut tally = Tally::without(vec![(10, 20)]);
+        tally.add(&hit(15, mapping_state::FILE, 0, 0));
+        assert_eq!((tally.total(), tally.own_reads), (0, 1));
+    }
+
+    #[test]
+    fn rates_count_the_removal_and_nothing_after_it() {
+        let mut tally = Tally::default();
+        tally.add(&hit(1, mapping_state::FILE, 0, 0));
+        tally.add(&hit(2, mapping_state::NONE, 0, 0));
+        tally.add(&hit(3, mapping_state::NONE, 0, 0));
+        tally.end_window(&[(Stratum::Mapped, 0x1018)], 0.5);
+        let sums = |ip| {
+            tally
+                .sums
+                .get(&(ip, Stratum::Mapped as usize))
+                .map(|sums| sums.hits)
+        };
+        assert_eq!((sums(1), sums(2), sums(3)), (Some(1.0), Some(1.0), None));
+        assert!((tally.windows[Stratum::Mapped as usize].seconds - 0.5).abs() < f64::EPSILON);
+    }
+}

@@ -1,0 +1,126 @@
+//! Makes `docs/derefs-KERNEL.md`: analyses the kernel's image here, drives and watches
+//! the kernel in a guest, and writes the page that comes out.
+
+use std::{fs, path::PathBuf, process::Command, time::Duration};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    cache::Cache,
+    guest_build,
+    process::{Run, shell_words},
+    setup::{
+        self,
+        kernels::{self, Series},
+    },
+    vm::{self, Cargo, Ending, Guest, MachineOptions, Output},
+    workspace,
+};
+
+/// Options of `cargo xtask derefs-report`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Options {
+    /// Kernel to watch: 6.1, 6.12, 7.2 or 7.3
+    #[arg(long, default_value_t = Series::V7_3)]
+    kernel: Series,
+    #[command(flatten)]
+    machine: MachineOptions,
+    /// How often each step of the workload is done
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// Where the page goes, instead of docs/derefs-KERNEL.md; a .json file gets the data
+    #[arg(long)]
+    output: Option<PathBuf>,
+}
+
+/// Where the guest finds the list of static sites.
+const LIST: &str = "/guest/sites.json";
+
+/// Makes the page.
+///
+/// # Errors
+/// When something cannot be provided or built, or the guest fails.
+pub(crate) fn run(options: Options) -> Result<i32> {
+    let Options {
+        kernel: series,
+        machine,
+        rounds,
+        output,
+    } = options;
+    let cache = Cache::open()?;
+    setup::for_guests(&cache)?;
+    let (kernel, _) = kernels::provide(&cache, series)?;
+    let sharestat = guest_build::sharestat()?;
+    let folder = tempfile::tempdir().context("no temporary folder can be made")?;
+    let list = folder.path().join("sites.json");
+    // Linked statically, so that it runs here as well.
+    Command::new(&sharestat)
+        .args(["derefs", "sites", "--format", "json", "--output"])
+        .arg(&list)
+        .arg(kernel.image())
+        .run()?;
+    let output =
+        output.unwrap_or_else(|| workspace::root().join(format!("docs/derefs-{series}.md")));
+    let json = output.extension().is_some_and(|ending| ending == "json");
+    let format = if json { "json" } else { "markdown" };
+    let words = [
+        "sharestat",
+        "derefs",
+        "exercise",
+        "--dir",
+        "/tmp",
+        "--disruptive",
+        "--rounds",
+        &rounds.to_string(),
+        "--sites",
+        LIST,
+        "--format",
+        format,
+    ]
+    .map(str::to_owned);
+    let MachineOptions {
+        memory,
+        cpus,
+        cpu,
+        disks,
+        parameters,
+    } = machine;
+    let guest = Guest {
+        kernel,
+        memory,
+        cpus,
+        cpu,
+        disks,
+        parameters,
+        time_out: Some(Duration::from_mins(10)),
+        cargo: vec![
+            Cargo {
+                from: sharestat,
+                to: "/bin/sharestat".to_owned(),
+            },
+            Cargo {
+                from: list,
+                to: LIST.to_owned(),
+            },
+        ],
+        command: format!(
+            "mkdir -p /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null; {}",
+            shell_words(&words)
+        ),
+    };
+    let mut page = String::new();
+    let mut take = |line: &str| {
+        page.push_str(line);
+        page.push('\n');
+    };
+    match vm::boot(&cache, &guest, Output::Lines(&mut take))? {
+        Ending::Exited(0) => {}
+        Ending::Exited(code) => bail!("'sharestat derefs exercise' ended with {code} in the guest"),
+        Ending::Died(console) | Ending::TimedOut(console) => {
+            bail!("the guest did not end by itself; its console:\n{console}")
+        }
+    }
+    fs::write(&output, page).with_context(|| format!("cannot write '{}'", output.display()))?;
+    eprintln!("wrote '{}'", output.display());
+    Ok(0)
+}
