@@ -32,7 +32,7 @@ const QUIET_AGE: Duration = Duration::from_mins(3);
 const MUCH: u64 = 100;
 
 /// Lists of files, filesystems, scopes and mechanisms.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Rows {
     pub(super) files: Arc<[FileRow]>,
     pub(super) filesystems: Arc<[GroupRow]>,

@@ -109,7 +109,7 @@ pub(super) fn measure(
         .map_err(|source| kernel::Error::Runtime { source })?;
     let explain = Asked::default();
     let (requests, requested) = mpsc::channel(WAITING);
-    let mut painter = Painter::new(Host::read().name);
+    let mut painter = Painter::new(Host::read().name).without_early_lists();
     runtime.block_on(async {
         let asked = Arc::clone(&explain);
         let relay = async move {
@@ -142,7 +142,12 @@ pub(super) fn measure(
                 Go::Stop
             }
         });
-        let ((), measured) = tokio::join!(relay, measure);
+        tokio::pin!(measure);
+        // Measuring that fails ends the screen, whoever still waits for keys.
+        let measured = tokio::select! {
+            measured = &mut measure => measured,
+            () = relay => measure.await,
+        };
         measured.map_err(Failure::from)
     })
 }
