@@ -132,10 +132,6 @@ impl Filter {
         filter
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "masked to a position among the words"
-    )]
     fn place(&self, content: ContentHash) -> (usize, u64) {
         let word = (content.0 >> 6) as usize & (self.words.len() - 1);
         (word, 1 << (content.0 % 64))

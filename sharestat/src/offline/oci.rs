@@ -102,7 +102,7 @@ impl Layout<'_> {
         };
         let index: Index = self.document(&index, "its 'index.json'")?;
         let mut images = Vec::new();
-        self.follow(index, None, 0, &mut images)?;
+        self.follow(&index, None, 0, &mut images)?;
         if images.is_empty() {
             return Err(Error::malformed(
                 self.path(),
@@ -114,7 +114,7 @@ impl Layout<'_> {
 
     fn follow(
         &self,
-        index: Index,
+        index: &Index,
         name: Option<&str>,
         depth: u32,
         images: &mut Vec<Image>,
@@ -137,7 +137,7 @@ impl Layout<'_> {
                 || descriptor.media_type.contains("manifest.list")
             {
                 let inner: Index = self.document(&blob, "an index of it")?;
-                self.follow(inner, name, depth + 1, images)?;
+                self.follow(&inner, name, depth + 1, images)?;
             } else {
                 if images.len() >= MOST_IMAGES {
                     return Err(Error::refused(

@@ -22,7 +22,7 @@ pub(super) struct Content {
 /// What reading says.
 pub(super) fn content(mut from: impl Read, seed: Seed) -> io::Result<Content> {
     // A whole number of pages, few enough to stay in the nearest cache.
-    let mut buffer = [[0_u8; PAGE_SIZE]; 8];
+    let mut buffer = vec![[0_u8; PAGE_SIZE]; 8];
     let mut pages = Vec::new();
     let mut size = 0;
     loop {

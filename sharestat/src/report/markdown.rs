@@ -162,7 +162,7 @@ pub(crate) fn cell(text: &str) -> String {
                 cell.push(character);
             }
             _ if character.is_control() => {
-                cell.extend(character.escape_default().filter(|sign| *sign != '\\'))
+                cell.extend(character.escape_default().filter(|sign| *sign != '\\'));
             }
             _ => cell.push(character),
         }

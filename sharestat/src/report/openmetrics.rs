@@ -1,4 +1,4 @@
-//! The report as OpenMetrics text, for the textfile collector of an exporter: gauges in
+//! The report as `OpenMetrics` text, for the textfile collector of an exporter: gauges in
 //! bytes and pages, with names as labels.
 
 use std::{
@@ -13,7 +13,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::Report;
+use super::{Report, document::Group};
 
 type Labels = Vec<(&'static str, String)>;
 
@@ -66,10 +66,17 @@ pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
 }
 
 fn metrics(report: &Report) -> Vec<Metric> {
+    let mut metrics = Vec::from(totals(report));
+    metrics.extend(coverage(report));
+    metrics.extend(breakdown(report));
+    metrics.extend(groups(report));
+    metrics.retain(|metric| !metric.rows.is_empty());
+    metrics
+}
+
+fn totals(report: &Report) -> [Metric; 5] {
     let totals = &report.totals;
-    let coverage = &report.coverage;
-    let skipped = &coverage.skipped;
-    let mut metrics = vec![
+    [
         bytes(
             "resident",
             "Bytes in the page cache",
@@ -95,6 +102,13 @@ fn metrics(report: &Report) -> Vec<Metric> {
             "Bytes of all copies of the zero page",
             plain(totals.zero_bytes),
         ),
+    ]
+}
+
+fn coverage(report: &Report) -> [Metric; 4] {
+    let coverage = &report.coverage;
+    let skipped = &coverage.skipped;
+    [
         count(
             "hashed_pages",
             "Pages whose content is known",
@@ -124,6 +138,11 @@ fn metrics(report: &Report) -> Vec<Metric> {
             "1 when the measurement saw everything",
             plain(u64::from(coverage.complete)),
         ),
+    ]
+}
+
+fn breakdown(report: &Report) -> [Metric; 3] {
+    [
         bytes(
             "scope_duplicate",
             "Duplicate bytes by how near the copies are",
@@ -160,7 +179,10 @@ fn metrics(report: &Report) -> Vec<Metric> {
                 .collect()
             },
         ),
-    ];
+    ]
+}
+
+fn groups(report: &Report) -> Vec<Metric> {
     let groups = [
         (
             "layer_duplicate",
@@ -187,15 +209,14 @@ fn metrics(report: &Report) -> Vec<Metric> {
             &report.memcgs,
         ),
     ];
-    for (name, label, help, rows) in groups {
+    let metric = |(name, label, help, rows): (_, _, _, &Vec<Group>)| {
         let rows = rows.iter().map(|row| {
             let labels = vec![(label, row.name.clone()), ("id", row.id.clone())];
             (labels, row.duplicate_bytes)
         });
-        metrics.push(bytes(name, help, rows.collect()));
-    }
-    metrics.retain(|metric| !metric.rows.is_empty());
-    metrics
+        bytes(name, help, rows.collect())
+    };
+    groups.map(metric).into()
 }
 
 fn plain(value: u64) -> Vec<(Labels, u64)> {

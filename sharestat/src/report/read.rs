@@ -92,7 +92,7 @@ pub enum ReadError {
 /// # Errors
 /// When it cannot be read, or is no report of this schema.
 pub fn file(path: &Path) -> Result<Report, ReadError> {
-    let name = printable(path).to_string();
+    let name = printable(path);
     let failed = |source| ReadError::Io {
         path: name.clone(),
         source,
