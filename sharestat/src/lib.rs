@@ -5,11 +5,13 @@
 //! inodes, `report` and `tui` show the result, `cli` holds it together.
 
 pub mod cli;
+pub mod compare;
 pub mod derefs;
 pub mod engine_user;
 pub mod identity;
 pub mod kernel;
 pub mod model;
+pub mod offline;
 pub mod progress;
 pub mod query;
 pub mod report;

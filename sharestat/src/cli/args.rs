@@ -10,10 +10,14 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::{
+    check::CheckArgs,
     color::Color,
     derefs::args::DerefsArgs,
+    diff::DiffArgs,
     exit::EXIT_CODES,
+    image::ImageArgs,
     record::args::RecordArgs,
+    report::ReportArgs,
     top::args::{ShowArgs, TopArgs},
 };
 
@@ -24,6 +28,9 @@ Examples:
   sharestat scan --path /var/lib         only files below a directory
   sharestat scan --engine user           without BPF
   sharestat scan -o before.json          write a report
+  sharestat image a.tar b.tar            what these images have in common
+  sharestat diff before.json after.json  what changed
+  sharestat check base.json new.json     exit 1 when duplicates grew
   sudo sharestat record -o r.ssr -- CMD  what a command does to the page cache
   sharestat doctor                       what works here, and what helps
   sharestat completions bash             completions for bash";
@@ -80,6 +87,14 @@ pub enum Command {
     Top(TopArgs),
     /// Play a small recording that is in this program: no root, no BPF.
     Demo(DemoArgs),
+    /// Forecast from image files what hosts that run them would cache twice.
+    Image(ImageArgs),
+    /// Write a report again, in another format.
+    Report(ReportArgs),
+    /// Compare two reports: what changed, and which files moved.
+    Diff(DiffArgs),
+    /// Judge a report by rules, alone or against a base.
+    Check(CheckArgs),
     /// Record everything that happens to the page cache, to be played later.
     Record(RecordArgs),
     /// Say what works here, what does not, and what helps.
@@ -113,6 +128,12 @@ pub enum Format {
     Ndjson,
     /// The files, one row each, with a heading.
     Csv,
+    /// For a pull request or a step summary.
+    Markdown,
+    /// One page with pictures, for a browser; needs no network.
+    Html,
+    /// Gauges, for the textfile collector of an exporter.
+    Openmetrics,
 }
 
 const SCAN_HELP: &str = "\
@@ -124,6 +145,7 @@ Examples:
   sharestat scan --container web         what the layers of a container hold
   sharestat scan --verify-files          savings by whole files, proven
   sharestat scan -o before.json --top 0  everything, as JSON, into a file
+  sharestat scan -o pages.parquet        every page, for DuckDB or pandas
   sharestat scan --format ndjson | jq .  line by line, into another tool
   sharestat scan --seed 7 --strict       comparable between hosts, or exit 5";
 
@@ -233,7 +255,7 @@ pub struct OutputArgs {
     pub format: Option<Format>,
     /// Write to this file, whole or not at all.
     ///
-    /// The ending chooses the format: .txt, .json, .ndjson (or .jsonl) or .csv.
+    /// The ending chooses the format: .txt, .json, .ndjson (or .jsonl), .csv, .md, .html or .prom.
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub output: Option<PathBuf>,
     /// Rows per list; 0 for all.
@@ -284,7 +306,7 @@ pub struct DoctorArgs {
 Examples:
   sharestat demo                         the screen; press ? for its keys
   sharestat demo --once                  what the recording ends with, as text",
-    long_about = "Plays a recording of two minutes in which containers with duplicate layers start, \
+    long_about = "Plays a recording of half a minute in which containers with duplicate layers start, \
         read their files and end. It was made by 'cargo xtask demo-recording'."
 )]
 pub struct DemoArgs {

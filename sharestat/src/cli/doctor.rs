@@ -4,7 +4,7 @@ use super::{
     args::{DoctorArgs, DoctorFormat},
     exit::{Exit, Failure},
     output,
-    scan::width,
+    render::width,
 };
 use crate::kernel::doctor;
 

@@ -2,15 +2,20 @@
 //! Data goes to stdout, words go to stderr, and the exit code says how it went.
 
 pub mod args;
+mod check;
 mod color;
 mod completions;
 mod derefs;
+mod diff;
 mod doctor;
 mod exit;
+mod image;
 mod log;
 mod man;
 mod output;
 mod record;
+mod render;
+mod report;
 mod scan;
 mod top;
 mod watch;
@@ -51,6 +56,10 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Scan(arguments) => scan::run(arguments, &cli.common),
         Command::Top(arguments) => top::run(arguments, &cli.common),
         Command::Demo(arguments) => top::demo(arguments, &cli.common),
+        Command::Report(arguments) => report::run(arguments, &cli.common),
+        Command::Diff(arguments) => diff::run(arguments, &cli.common),
+        Command::Check(arguments) => check::run(arguments, &cli.common),
+        Command::Image(arguments) => image::run(arguments, &cli.common),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Derefs(arguments) => derefs::run(arguments, &cli.common),
         Command::Completions(arguments) => completions::run(arguments),

@@ -26,7 +26,7 @@ impl OutputArgs {
                 Failure::new(
                     Exit::Usage,
                     format!(
-                        "cannot tell the format of '{}' from its ending; use .txt, .json, .ndjson or .csv, or give '--format'",
+                        "cannot tell the format of '{}' from its ending; use .txt, .json, .ndjson, .csv, .md, .html or .prom, or give '--format'",
                         printable(path)
                     ),
                 )
@@ -41,6 +41,9 @@ fn by_ending(path: &Path) -> Option<Format> {
         "json" => Some(Format::Json),
         "ndjson" | "jsonl" => Some(Format::Ndjson),
         "csv" => Some(Format::Csv),
+        "md" => Some(Format::Markdown),
+        "html" => Some(Format::Html),
+        "prom" => Some(Format::Openmetrics),
         _ => None,
     }
 }
@@ -56,6 +59,17 @@ pub(super) fn write(
     let Some(path) = file else {
         return print(content);
     };
+    write_file(path, |out| content(out))
+}
+
+/// Writes to a file, whole or not at all.
+///
+/// # Errors
+/// What went wrong.
+pub(super) fn write_file(
+    path: &Path,
+    content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<(), Failure> {
     atomically(path, content).map_err(|error| {
         Failure::new(
             Exit::Threshold,
@@ -88,7 +102,7 @@ pub(super) fn print(content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> R
 /// Writes beside the target, syncs, renames: a reader sees the old file or the new one.
 fn atomically(
     path: &Path,
-    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> io::Result<()> {
     let temporary = beside(path)?;
     let written = (|| {

@@ -1,11 +1,14 @@
 //! `sharestat scan`: measure once with one of the engines, and report.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, Write},
+    path::Path,
+};
 
 use super::{
-    args::{Common, EngineChoice, Format, ScanArgs},
+    args::{Common, EngineChoice, Format, OutputArgs, ScanArgs},
     exit::{Exit, Failure},
-    log, output,
+    log, output, render,
     watch::watched,
 };
 use crate::{
@@ -13,12 +16,17 @@ use crate::{
     identity::storage,
     kernel,
     model::{measurement::Measurement, units::Bytes},
-    report::{self, Filter, Host, Report},
+    report::{Filter, Host, Report},
     seed::Seed,
+    snapshot::table,
 };
 
 pub(super) fn run(arguments: &ScanArgs, common: &Common) -> Result<Exit, Failure> {
-    let format = arguments.output.chosen()?;
+    let table = table_wanted(arguments);
+    let format = match table {
+        Some(_) => Format::Json,
+        None => arguments.output.chosen()?,
+    };
     let seed = seed(arguments.seed)?;
     let (mut measurement, interrupted) = match arguments.engine {
         EngineChoice::Bpf => {
@@ -60,21 +68,24 @@ pub(super) fn run(arguments: &ScanArgs, common: &Common) -> Result<Exit, Failure
     if common.verbose > 0 {
         tell_effort(&measurement);
     }
-    let layout = report::text::Layout {
-        width: if file.is_none() { width() } else { None },
-        styled: file.is_none() && common.color.on_stdout(),
-    };
-    output::write(file, |out| match format {
-        Format::Text => report::text::write(&report, layout, out),
-        Format::Json => report::json::write(&report, out),
-        Format::Ndjson => report::ndjson::write(&report, out),
-        Format::Csv => report::csv::write(&report, out),
-    })?;
+    match table {
+        Some(path) => output::write_file(path, |out| table::write(&measurement, &report, out))?,
+        None => render::write(&report, format, file, common)?,
+    }
     Ok(verdict(interrupted, measurement.complete, arguments.strict))
 }
 
+/// The Parquet file to write, which holds pages instead of a report.
+fn table_wanted(arguments: &ScanArgs) -> Option<&Path> {
+    let OutputArgs { format, output, .. } = &arguments.output;
+    let path = output.as_deref().filter(|_| format.is_none())?;
+    path.extension()
+        .is_some_and(|ending| ending == "parquet")
+        .then_some(path)
+}
+
 /// What the exit code tells: an interruption says more than the gap it leaves.
-const fn verdict(interrupted: bool, complete: bool, strict: bool) -> Exit {
+pub(super) const fn verdict(interrupted: bool, complete: bool, strict: bool) -> Exit {
     match (interrupted, complete, strict) {
         (true, _, _) => Exit::Interrupted,
         (false, false, true) => Exit::Incomplete,
@@ -118,18 +129,6 @@ fn tell_effort(measurement: &Measurement) {
         measurement.duration.as_secs_f64(),
         Bytes(measurement.index.memory_bytes())
     );
-}
-
-/// Columns of the terminal on stdout; no limit when it is none.
-pub(super) fn width() -> Option<u16> {
-    let stdout = io::stdout();
-    if !stdout.is_terminal() {
-        return None;
-    }
-    rustix::termios::tcgetwinsize(&stdout)
-        .ok()
-        .map(|size| size.ws_col)
-        .filter(|columns| *columns > 0)
 }
 
 #[cfg(test)]

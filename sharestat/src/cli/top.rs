@@ -1,6 +1,7 @@
 //! `sharestat top`: watch live, or a recording, on a screen, or as text and documents in a pipe.
 
 pub(super) mod args;
+mod config;
 mod owners;
 mod picture;
 pub(super) mod replay;
@@ -11,6 +12,7 @@ mod stream;
 use std::io::{self, IsTerminal as _};
 
 use args::{ShowArgs, TopArgs};
+use config::Config;
 
 use super::{
     args::{Common, DemoArgs},
@@ -34,10 +36,16 @@ pub(super) fn run(arguments: &TopArgs, common: &Common) -> Result<Exit, Failure>
         let reader = Reader::open(path).map_err(replay::failure)?;
         return replay::run(reader, show, common, files);
     }
+    // A pipe looks the same for everybody.
+    let config = if is_on_screen(show) {
+        config::read()?
+    } else {
+        Config::default()
+    };
     let every = if show.once {
         stream::ONCE_EVERY
     } else {
-        show.delay.0
+        show.delay(&config)
     };
     let live = Live::start(LiveOptions {
         paths: arguments.paths.clone(),
@@ -55,9 +63,7 @@ pub(super) fn run(arguments: &TopArgs, common: &Common) -> Result<Exit, Failure>
     if is_on_screen(show) {
         screen::show(
             move |frames, commands| screen::measure(live, frames, commands),
-            show,
-            common,
-            files,
+            screen::options(show, common, config, files),
         )
     } else {
         stream::print(live, show, &files)

@@ -1,5 +1,8 @@
 //! Gives the files of a measurement their layers: reads mounts and stores once, again when
-//! they change, and looks at each file once per reading.
+//! they change, but so seldom that it stays a small part of one CPU, and looks at each file
+//! once per reading.
+
+use std::time::{Duration, Instant};
 
 use super::{
     layers::{LayerIndex, Sources},
@@ -7,10 +10,17 @@ use super::{
 };
 use crate::model::measurement::Identities;
 
+/// Reading takes at most one part in so many of the time.
+const SHARE: u32 = 50;
+/// Containers come and go all the time on some hosts; names may be this old.
+const OLDEST: Duration = Duration::from_secs(30);
+
 /// Keeps the layer index between two looks at the same machine.
 pub struct Resolver {
     read: fn() -> (LayerIndex, Vec<Warning>),
-    index: Option<LayerIndex>,
+    share: u32,
+    /// The index, and when it may be read again.
+    index: Option<(LayerIndex, Instant)>,
 }
 
 impl Resolver {
@@ -19,6 +29,7 @@ impl Resolver {
     pub fn host() -> Self {
         Self {
             read: || LayerIndex::read(Sources::host()),
+            share: SHARE,
             index: None,
         }
     }
@@ -26,13 +37,18 @@ impl Resolver {
     /// Finds the layer of every file that has none yet; of all files when mounts or
     /// stores changed since the last time.
     pub fn resolve(&mut self, identities: &mut Identities) {
-        let current = self.index.take().filter(|index| !index.is_stale());
-        let index = current.unwrap_or_else(|| {
+        let current = self
+            .index
+            .take()
+            .filter(|(index, not_before)| Instant::now() < *not_before || !index.is_stale());
+        let (index, not_before) = current.unwrap_or_else(|| {
+            let begun = Instant::now();
             let (index, warnings) = (self.read)();
+            let pause = (begun.elapsed() * self.share).min(OLDEST);
             identities.layers = index.layers().clone();
             identities.revision += 1;
             identities.warnings = warnings.into_iter().map(sentence).collect();
-            index
+            (index, Instant::now() + pause)
         });
         for file in identities.files.values_mut() {
             let place = &mut file.place;
@@ -47,7 +63,7 @@ impl Resolver {
             place.layer = found.map(|(layer, _)| layer);
             place.root = found.map_or(0, |(_, root)| root);
         }
-        self.index = Some(index);
+        self.index = Some((index, not_before));
     }
 }
 
@@ -133,7 +149,11 @@ mod tests {
             };
             identities.files.insert(InodeId(id), file);
         }
-        let mut resolver = Resolver { read, index: None };
+        let mut resolver = Resolver {
+            read,
+            share: 0,
+            index: None,
+        };
         resolver.resolve(&mut identities);
         let of = |identities: &Identities, id| {
             let place = &identities.files[&InodeId(id)].place;
@@ -151,5 +171,11 @@ mod tests {
         assert_eq!(identities.revision, 2);
         assert_eq!(of(&identities, 0), (None, None));
         assert_eq!(of(&identities, 2).0, Some(LayerId(0)));
+        // Not again before its time.
+        resolver.index = resolver
+            .index
+            .map(|(index, _)| (index, Instant::now() + OLDEST));
+        resolver.resolve(&mut identities);
+        assert_eq!(identities.revision, 2);
     }
 }

@@ -1,10 +1,13 @@
 //! The copies of each content side by side, for contents that concern some of the files
 //! only: in passes, so that memory stays bounded however many pages there are.
 
+use std::collections::BTreeSet;
+
 use super::{
     index::ContentIndex,
     inode::InodeId,
     units::{ContentHash, PageIndex},
+    view::InodeView,
 };
 
 /// Copies held at once: 24 bytes each.
@@ -34,36 +37,35 @@ fn in_passes(
     at_once: u64,
     mut visit: impl FnMut(&[Copy]),
 ) {
-    let mut wanted = index.ledger.contents.annotate(false);
-    let mut any = false;
-    for inode in of.filter_map(|inode| index.view(inode)) {
+    let of: BTreeSet<InodeId> = of.collect();
+    // How many copies of each content these files hold.
+    let mut wanted = index.ledger.contents.annotate(0_u32);
+    for inode in of.iter().filter_map(|inode| index.view(*inode)) {
         index.visit_contents(&inode, |_, content, copies| {
             if copies > 1
                 && content != index.zero()
-                && let Some(wanted) = wanted.get_mut(content)
+                && let Some(seen) = wanted.get_mut(content)
             {
-                *wanted = true;
-                any = true;
+                *seen += 1;
             }
         });
     }
-    if !any {
-        return;
+    let (mut all, mut elsewhere) = (0, false);
+    for (copies, seen) in wanted.iter().filter(|(_, seen)| *seen > 0) {
+        all += u64::from(copies);
+        elsewhere |= seen < copies;
     }
-    let all: u64 = wanted
-        .iter()
-        .filter(|(_, wanted)| *wanted)
-        .map(|(copies, _)| u64::from(copies))
-        .sum();
     let passes = all.div_ceil(at_once);
     let mut copies = Vec::new();
     for pass in 0..passes {
         copies.clear();
-        for inode in index.inodes() {
+        // Other files are looked at only when they hold some of the copies.
+        let others = |inode: &InodeView<'_>| elsewhere || of.contains(&inode.id);
+        for inode in index.inodes().filter(others) {
             index.visit_contents(&inode, |page, content, count| {
                 if count > 1
                     && content.0 % passes == pass
-                    && wanted.get_mut(content).is_some_and(|wanted| *wanted)
+                    && wanted.get_mut(content).is_some_and(|seen| *seen > 0)
                 {
                     copies.push(Copy {
                         content,

@@ -32,8 +32,13 @@ pub fn group_rows(
     groups: usize,
     group_of: impl Fn(InodeId) -> Option<u32>,
 ) -> Vec<GroupRow> {
-    let mut owners = index.ledger.contents.annotate(NOBODY);
     let mut rows = vec![GroupRow::default(); groups];
+    let mut inodes = index.inodes();
+    if groups == 0 || !inodes.any(|inode| group_of(inode.id).is_some()) {
+        // No group has a cached file: nothing needs to be counted.
+        return rows;
+    }
+    let mut owners = index.ledger.contents.annotate(NOBODY);
     let mut outside = GroupRow::default();
     for inode in index.inodes() {
         let group = group_of(inode.id);

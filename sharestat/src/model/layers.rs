@@ -35,6 +35,8 @@ pub enum Runtime {
     Snap,
     /// Seen only as a mount.
     Mount,
+    /// An image that lies in files.
+    File,
 }
 
 impl Runtime {
@@ -48,6 +50,7 @@ impl Runtime {
             Self::Flatpak => "flatpak",
             Self::Snap => "snap",
             Self::Mount => "mount",
+            Self::File => "file",
         }
     }
 }

@@ -20,6 +20,8 @@ pub enum Engine {
     Bpf,
     /// `mincore` and `mmap` from user space.
     User,
+    /// Images in files: nothing was measured, what their hosts would cache is forecast.
+    Image,
 }
 
 impl Engine {
@@ -29,6 +31,7 @@ impl Engine {
         match self {
             Self::Bpf => "bpf",
             Self::User => "user",
+            Self::Image => "image",
         }
     }
 }

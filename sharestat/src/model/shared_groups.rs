@@ -30,7 +30,9 @@ pub fn shared_rows<'g>(
     groups_of: impl Fn(InodeId) -> &'g [u32],
 ) -> Vec<SharedRow> {
     let mut rows = vec![SharedRow::default(); groups];
-    if groups == 0 {
+    let mut inodes = index.inodes();
+    if groups == 0 || !inodes.any(|inode| !groups_of(inode.id).is_empty()) {
+        // No group has a cached file: nothing needs to be counted.
         return rows;
     }
     let mut owners = index.ledger.contents.annotate::<Owner>((NOBODY, 0));

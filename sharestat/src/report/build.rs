@@ -59,6 +59,10 @@ impl Report {
             || names.file_entries(survey.rows.clone(), top, &owners),
             || savings_of(index, identities, &kin, &survey),
         );
+        let (layers, (images, containers)) = at_once(
+            || owners.layer_entries(index),
+            || (owners.image_entries(index), owners.container_entries(index)),
+        );
         Self {
             schema: SCHEMA.to_owned(),
             tool: Tool {
@@ -83,9 +87,9 @@ impl Report {
             advice: advice_entries(advice(identities, &savings, &copy_ups)),
             identity: identity_info(measurement),
             filesystems,
-            layers: owners.layer_entries(&measurement.index),
-            images: owners.image_entries(&measurement.index),
-            containers: owners.container_entries(&measurement.index),
+            layers,
+            images,
+            containers,
             memcgs: Vec::new(),
             files,
         }

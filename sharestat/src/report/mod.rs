@@ -5,9 +5,13 @@ mod build;
 pub mod csv;
 pub mod document;
 pub mod host;
+pub mod html;
 pub mod json;
+pub mod markdown;
 pub mod ndjson;
+pub mod openmetrics;
 pub mod owners;
+pub mod read;
 pub mod text;
 
 pub use document::Report;

@@ -11,7 +11,7 @@ use crate::model::{
     units::{ContentHash, PageIndex},
 };
 
-pub(super) const ZERO: ContentHash = ContentHash(1);
+pub(crate) const ZERO: ContentHash = ContentHash(1);
 
 /// Two libraries with two pages in common and a zero page each in one of them and in an
 /// unnamed tmpfs file; one unknown inode whose pages were not hashed.
@@ -100,7 +100,7 @@ pub(crate) fn measurement() -> Measurement {
     }
 }
 
-pub(super) fn host() -> Host {
+pub(crate) fn host() -> Host {
     Host {
         name: "host1".to_owned(),
         kernel: "6.12.1".to_owned(),
@@ -111,6 +111,6 @@ pub(super) fn host() -> Host {
     }
 }
 
-pub(super) fn report() -> Report {
+pub(crate) fn report() -> Report {
     Report::new(&measurement(), &host(), 0)
 }

@@ -62,14 +62,14 @@ pub fn write(report: &Report, layout: Layout, mut out: impl Write) -> io::Result
     print(&mut out, &files(report, layout))
 }
 
-fn print(mut out: impl Write, table: &Table) -> io::Result<()> {
+pub(crate) fn print(mut out: impl Write, table: &Table) -> io::Result<()> {
     for line in table.lines() {
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
 }
 
-fn heading(mut out: impl Write, layout: Layout, words: &str) -> io::Result<()> {
+pub(crate) fn heading(mut out: impl Write, layout: Layout, words: &str) -> io::Result<()> {
     if layout.styled {
         writeln!(out, "\n\x1b[1m{words}\x1b[0m")
     } else {
@@ -297,7 +297,7 @@ fn holdings(layout: Layout, rows: impl Iterator<Item = Holding>, heading: &str) 
 }
 
 /// A borderless table; the first `numbers` columns are aligned to the right.
-fn table(layout: Layout, headings: &[&str], numbers: usize) -> Table {
+pub(crate) fn table(layout: Layout, headings: &[&str], numbers: usize) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.force_no_tty();
@@ -318,7 +318,7 @@ fn table(layout: Layout, headings: &[&str], numbers: usize) -> Table {
 }
 
 /// Two blanks between columns; all but the last keep the width of their contents.
-fn arrange(table: &mut Table) {
+pub(crate) fn arrange(table: &mut Table) {
     let last = table.column_count().saturating_sub(1);
     for (position, column) in table.column_iter_mut().enumerate() {
         if position < last {
@@ -330,12 +330,12 @@ fn arrange(table: &mut Table) {
     }
 }
 
-fn number(words: &str) -> Cell {
+pub(crate) fn number(words: &str) -> Cell {
     Cell::new(words).set_alignment(CellAlignment::Right)
 }
 
 /// Control characters escaped: a file name must not write to the terminal.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() {
@@ -348,7 +348,7 @@ fn shown(text: &str) -> String {
 }
 
 /// A part in per cent with one decimal.
-fn percent(part: u64, whole: u64) -> String {
+pub(crate) fn percent(part: u64, whole: u64) -> String {
     let whole = u128::from(whole.max(1));
     let tenths = (u128::from(part) * 1000 + whole / 2) / whole;
     format!("{}.{} %", tenths / 10, tenths % 10)

@@ -1,3 +1,5 @@
-//! Measurements in files: recordings, which are journals that can be played.
+//! Measurements in files: recordings, which are journals that can be played, and tables
+//! of pages that other programs read.
 
 pub mod recording;
+pub mod table;

@@ -16,6 +16,8 @@ pub enum Action {
     Palette,
     /// Show a view.
     View(View),
+    /// Show layers against layers.
+    LayerMap,
     /// The next tab.
     NextView,
     /// The tab before.
@@ -228,6 +230,8 @@ pub const ACTIONS: &[Spec] = &[
     spec(A::View(View::Events), "events", &[c('7')], Views, None, "live rates and distributions"),
     spec(A::View(View::Health), "health", &[c('8')], Views, None,
         "hooks, counters, what is not covered"),
+    spec(A::LayerMap, "layer-map", &[c('x')], Views, None,
+        "layers against layers: a map of the duplicates that two of them cause"),
     spec(A::NextView, "next-view", &[k(KeyCode::Tab), c(']')], Views, None, "the next tab"),
     spec(A::PreviousView, "previous-view", &[k(KeyCode::BackTab), c('[')], Views, None,
         "the tab before"),

@@ -146,6 +146,12 @@ impl State {
                 });
             }
             Action::View(view) => self.visit(view, now),
+            Action::LayerMap => {
+                self.visit(View::Layers, now);
+                if self.view == View::Layers {
+                    self.steps.push(Step::to(Page::LayerMap));
+                }
+            }
             Action::NextView => self.show(self.beside(1)),
             Action::PreviousView => self.show(self.beside(self.tabs().len() - 1)),
             Action::Up => self.move_to(cursor.saturating_sub(1)),

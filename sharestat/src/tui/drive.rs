@@ -22,6 +22,7 @@ use super::{
     state::{Effect, State},
     terminal::Screen,
     theme::{Role, Theme},
+    units::Units,
 };
 
 /// How often the ages on the screen are brought up to date.
@@ -36,6 +37,8 @@ pub struct Options {
     pub keys: KeyMap,
     /// How often frames come at first; the collector has been told already.
     pub refresh: Duration,
+    /// How bytes are shown at first.
+    pub units: Units,
     /// Whether mouse reports are on at first.
     pub mouse: bool,
     /// Directory that frames are written to.
@@ -91,13 +94,14 @@ async fn serve(
         theme,
         keys,
         refresh,
+        units,
         mouse,
         write_to,
         files,
     } = options;
     let first = Arc::clone(&frames.borrow_and_update());
     let mut state = State::new(theme, keys, refresh, first);
-    state.mouse = mouse;
+    (state.mouse, state.units) = (mouse, units);
     state.start_with(files);
     let mut screen = Screen::enter(mouse, theme.colour)?;
     let mut input = Input::start();

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::frame::{
     Census, CopyRow, Cost, Counter, Explanation, FileRow, Frame, GroupRow, Histogram, Hook,
-    Identity, ListsAsOf, Mechanism, Rates, SCHEMA, Sample, Scope,
+    Identity, ListsAsOf, Mechanism, PairRow, Rates, SCHEMA, Sample, Scope,
 };
 use crate::model::{inode::InodeId, totals::Totals, units::Bytes};
 
@@ -143,6 +143,13 @@ pub(super) fn troubled() -> Frame {
                 group("web-1", "podman", 2, &names),
                 group("worker-äöü", "containerd", 1, &names[1..]),
             ]),
+            pairs: [(0, 1, 300), (1, 2, 40), (0, 2, 3)]
+                .map(|(one, other, mib): (usize, usize, u64)| PairRow {
+                    one: names[one].into(),
+                    other: names[other].into(),
+                    shared: Bytes(mib * MIB),
+                })
+                .into(),
         },
         ..frame()
     }

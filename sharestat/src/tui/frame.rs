@@ -323,6 +323,19 @@ pub struct Identity {
     pub images: Arc<[GroupRow]>,
     /// Containers.
     pub containers: Arc<[GroupRow]>,
+    /// Duplicates whose nearest copy is in another layer, by the two layers.
+    pub pairs: Arc<[PairRow]>,
+}
+
+/// Two layers and the duplicates that they cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PairRow {
+    /// [`GroupRow::id`] of one.
+    pub one: Arc<str>,
+    /// [`GroupRow::id`] of the other one.
+    pub other: Arc<str>,
+    /// Copies whose nearest copy is in the other layer.
+    pub shared: Bytes,
 }
 
 /// Which files hold the same contents as one file.

@@ -136,6 +136,8 @@ pub enum Page {
     Filesystems,
     /// All layers, or those of one row.
     Layers(Option<Within>),
+    /// Layers against layers.
+    LayerMap,
     /// Images.
     Images,
     /// Containers.
@@ -157,7 +159,7 @@ impl Page {
             Self::Layers(_) => Some(Table::Layers),
             Self::Images => Some(Table::Images),
             Self::Containers => Some(Table::Containers),
-            Self::Overview | Self::Events | Self::Health => None,
+            Self::Overview | Self::LayerMap | Self::Events | Self::Health => None,
         }
     }
 
@@ -171,6 +173,7 @@ impl Page {
             Self::Layers(None) => "Layers".to_owned(),
             Self::Layers(Some(within)) => format!("layers of {}", within.name()),
             Self::Filesystems => "Filesystems".to_owned(),
+            Self::LayerMap => "Layers against layers".to_owned(),
             Self::Images => "Images".to_owned(),
             Self::Containers => "Containers".to_owned(),
             Self::Overview => "Overview".to_owned(),
@@ -196,7 +199,7 @@ impl Page {
             Self::Layers(_) => Rows::Groups(&frame.identity.layers),
             Self::Images => Rows::Groups(&frame.identity.images),
             Self::Containers => Rows::Groups(&frame.identity.containers),
-            Self::Overview | Self::Events | Self::Health => Rows::Groups(&[]),
+            Self::Overview | Self::LayerMap | Self::Events | Self::Health => Rows::Groups(&[]),
         })
     }
 

@@ -272,6 +272,7 @@ impl State {
     pub fn lists(&self, action: Action) -> bool {
         match action {
             Action::View(view) => self.offers(view),
+            Action::LayerMap => self.offers(View::Layers),
             Action::Play(_) => self.frame().playback.is_some(),
             _ => true,
         }

@@ -30,6 +30,18 @@ impl Units {
         }
     }
 
+    /// By the name in a configuration file.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "binary" => Some(Self::Binary),
+            "decimal" => Some(Self::Decimal),
+            "pages" => Some(Self::Pages),
+            "bytes" => Some(Self::Raw),
+            _ => None,
+        }
+    }
+
     /// What to call them.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -110,19 +110,17 @@ impl Session {
             }
             Phase::Running(child) => {
                 let over = match child {
-                    Some(child) => match ended(child) {
-                        Some(code) => {
-                            self.exit_code = Some(code);
-                            true
+                    Some(child) => {
+                        self.exit_code = ended(child);
+                        if stop
+                            && self.exit_code.is_none()
+                            && !std::mem::replace(&mut self.told_to_stop, true)
+                        {
+                            // Ctrl-C reaches it by itself; a signal to us alone does not.
+                            let _ = kill_process(Pid::from_child(child), Signal::TERM);
                         }
-                        None => {
-                            if stop && !std::mem::replace(&mut self.told_to_stop, true) {
-                                // Ctrl-C reaches it by itself; a signal to us alone does not.
-                                let _ = kill_process(Pid::from_child(child), Signal::TERM);
-                            }
-                            false
-                        }
-                    },
+                        self.exit_code.is_some()
+                    }
                     None => {
                         stop || self
                             .duration
@@ -151,9 +149,7 @@ impl Session {
     }
 
     fn settled(&self, moment: &Moment<'_>) -> bool {
-        let [_, writeback, not_uptodate, raced, _, budget] =
-            moment.measurement.index.totals().skipped;
-        writeback + not_uptodate + raced + budget == 0 || self.since.elapsed() > PATIENCE
+        moment.measurement.index.totals().unsettled() == 0 || self.since.elapsed() > PATIENCE
     }
 
     fn begin(&mut self) -> Go {

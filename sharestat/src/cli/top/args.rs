@@ -3,12 +3,17 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::Args;
 
-use super::super::args::{Format, InstrumentArgs};
+use super::{
+    super::args::{Format, InstrumentArgs},
+    config::Config,
+};
 
 /// A time as top and htop take it: `2`, `0.5`, `500ms`, `1m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delay(pub Duration);
 
+/// Time between pictures when nothing is said.
+const DELAY: Duration = Duration::from_secs(2);
 const SHORTEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_hours(1);
 
@@ -100,9 +105,9 @@ pub struct TopArgs {
     reason = "each is one switch of the command line"
 )]
 pub struct ShowArgs {
-    /// Time between pictures: 2, 0.5, 500ms.
-    #[arg(short, long, value_name = "TIME", default_value = "2")]
-    pub delay: Delay,
+    /// Time between pictures: 2, 0.5, 500ms [default: 2].
+    #[arg(short, long, value_name = "TIME")]
+    pub delay: Option<Delay>,
     /// End after so many pictures (implies --batch).
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub iterations: Option<u64>,
@@ -136,6 +141,12 @@ pub struct ShowArgs {
 }
 
 impl ShowArgs {
+    /// Time between pictures.
+    pub(super) fn delay(&self, config: &Config) -> Duration {
+        let delay = self.delay.or(config.delay);
+        delay.map_or(DELAY, |delay| delay.0)
+    }
+
     /// Whether the arguments ask for something that is not a screen.
     pub(super) const fn wants_stream(&self) -> bool {
         self.batch || self.once || self.iterations.is_some() || self.format.is_some()

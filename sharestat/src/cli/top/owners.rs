@@ -12,7 +12,7 @@ use crate::{
         units::Bytes,
     },
     report::owners::{Filter, Owners},
-    tui::frame::{GroupRow, Identity},
+    tui::frame::{GroupRow, Identity, PairRow},
 };
 
 /// The id of a layer in its list.
@@ -21,14 +21,20 @@ pub(super) fn layer_id(layer: LayerId) -> Arc<str> {
 }
 
 /// Layers, images and containers with something cached.
-pub(super) fn identity(measurement: &Measurement, files: &[FileRow]) -> Identity {
+pub(super) fn identity(
+    measurement: &Measurement,
+    files: &[FileRow],
+    pairs: &[((LayerId, LayerId), Bytes)],
+) -> Identity {
     let (index, identities) = (&measurement.index, &measurement.identity);
     let layers = &identities.layers;
     if layers.layers.is_empty() {
+        let why = match identities.revision {
+            0 => "layers, images and containers were not looked for",
+            _ => "no overlay mount, image file or container store was found here",
+        };
         return Identity {
-            missing: Some(
-                "no overlay mount, image file or container store was found here".to_owned(),
-            ),
+            missing: Some(why.to_owned()),
             ..Identity::default()
         };
     }
@@ -91,6 +97,14 @@ pub(super) fn identity(measurement: &Measurement, files: &[FileRow]) -> Identity
         layers: cached(of_layers),
         images: cached(of_images),
         containers: cached(of_containers),
+        pairs: pairs
+            .iter()
+            .map(|((one, other), shared)| PairRow {
+                one: layer_id(*one),
+                other: layer_id(*other),
+                shared: *shared,
+            })
+            .collect(),
     }
 }
 

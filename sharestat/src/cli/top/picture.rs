@@ -7,7 +7,7 @@ use std::{
 
 use hdrhistogram::Histogram as Distribution;
 
-use super::rows::{RowCache, shown};
+use super::rows::{RowCache, Rows, shown};
 use crate::{
     kernel::{moment::Moment, movement::Flow},
     model::{files::partners, inode::InodeId, units::Bytes},
@@ -32,6 +32,9 @@ pub(super) struct Painter {
     explained: Option<Explanation>,
     counted: bool,
     made: Option<Made>,
+    /// Whether lists are left out while the first census runs: making them would keep the
+    /// first sums, and the census, waiting.
+    waits: bool,
 }
 
 /// The lists that were shown last, and since when they are true.
@@ -58,6 +61,7 @@ impl Painter {
             explained: None,
             counted: false,
             made: None,
+            waits: false,
         }
     }
 
@@ -67,6 +71,12 @@ impl Painter {
         self.history.clear();
         self.made = None;
         self.rows.forget();
+    }
+
+    /// Leaves lists out while the first census runs.
+    pub(super) fn without_early_lists(mut self) -> Self {
+        self.waits = true;
+        self
     }
 
     /// Makes the lists anew the next time.
@@ -82,7 +92,11 @@ impl Painter {
             self.counted = true;
             self.rows.forget();
         }
-        let rows = self.rows.rows(measurement);
+        let rows = if self.waits && !view.counted {
+            Rows::default()
+        } else {
+            self.rows.rows(measurement)
+        };
         let behind = self.behind(view, &rows.files);
         let totals = measurement.index.totals();
         let (rates, cpu_percent) = self.movement(view);

@@ -11,7 +11,14 @@ use tokio::{
     time::timeout,
 };
 
-use super::{args::ShowArgs, is_on_screen, picture::Painter, screen, stream::Printer};
+use super::{
+    args::ShowArgs,
+    config::{self, Config},
+    is_on_screen,
+    picture::Painter,
+    screen,
+    stream::Printer,
+};
 use crate::{
     cli::{
         args::Common,
@@ -54,12 +61,11 @@ pub(in super::super) fn run(
     if !is_on_screen(show) {
         return print(player, show, common, &files);
     }
-    let every = show.delay.0;
+    let config = config::read()?;
+    let every = show.delay(&config);
     screen::show(
         move |frames, commands| Theatre::new(player, name, every).run(frames, commands),
-        show,
-        common,
-        files,
+        screen::options(show, common, config, files),
     )
 }
 
@@ -97,7 +103,7 @@ fn print(
             }
             return printer.end(false);
         }
-        at = (at + show.delay.0).min(length);
+        at = (at + show.delay(&Config::default())).min(length);
     }
 }
 

@@ -32,7 +32,7 @@ const QUIET_AGE: Duration = Duration::from_mins(3);
 const MUCH: u64 = 100;
 
 /// Lists of files, filesystems, scopes and mechanisms.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Rows {
     pub(super) files: Arc<[FileRow]>,
     pub(super) filesystems: Arc<[GroupRow]>,
@@ -213,7 +213,7 @@ fn make(measurement: &Measurement) -> Rows {
         filesystems,
         scopes,
         mechanisms,
-        identity: owners::identity(measurement, &survey.rows),
+        identity: owners::identity(measurement, &survey.rows, &savings.layer_pairs),
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-use super::{args::ShowArgs, picture::Painter};
+use super::{args::ShowArgs, config::Config, picture::Painter};
 use crate::{
     cli::{
         args::Common,
@@ -24,7 +24,6 @@ use crate::{
     tui::{
         self, Ended, Options,
         frame::{Command, Frame},
-        keys::KeyMap,
         list::List,
         theme::{ColourChoice, Theme},
     },
@@ -40,11 +39,8 @@ pub(super) fn show(
     collect: impl FnOnce(&watch::Sender<Arc<Frame>>, mpsc::Receiver<Command>) -> Result<(), Failure>
     + Send
     + 'static,
-    arguments: &ShowArgs,
-    common: &Common,
-    files: List,
+    options: Options,
 ) -> Result<Exit, Failure> {
-    let options = options(arguments, common, files);
     let (frames, shown) = watch::channel(Arc::new(Frame::empty()));
     let (commands, asked) = mpsc::channel(WAITING);
     let collector = thread::Builder::new()
@@ -72,17 +68,30 @@ pub(super) fn show(
     }
 }
 
-fn options(arguments: &ShowArgs, common: &Common, files: List) -> Options {
+/// What the command line says, else the configuration file.
+pub(super) fn options(
+    arguments: &ShowArgs,
+    common: &Common,
+    config: Config,
+    files: List,
+) -> Options {
     let choice = match common.color {
-        Color::Auto => ColourChoice::Auto,
+        Color::Auto => match config.color {
+            None => ColourChoice::Auto,
+            Some(true) => ColourChoice::Always,
+            Some(false) => ColourChoice::Never,
+        },
         Color::Always => ColourChoice::Always,
         Color::Never => ColourChoice::Never,
     };
     Options {
-        theme: Theme::detect(choice, arguments.ascii, |name| env::var(name).ok()),
-        keys: KeyMap::default(),
-        refresh: arguments.delay.0,
-        mouse: false,
+        theme: Theme::detect(choice, arguments.ascii || config.ascii, |name| {
+            env::var(name).ok()
+        }),
+        refresh: arguments.delay(&config),
+        keys: config.keys,
+        units: config.units,
+        mouse: config.mouse,
         write_to: env::current_dir().unwrap_or_else(|_| env::temp_dir()),
         files,
     }
@@ -100,7 +109,7 @@ pub(super) fn measure(
         .map_err(|source| kernel::Error::Runtime { source })?;
     let explain = Asked::default();
     let (requests, requested) = mpsc::channel(WAITING);
-    let mut painter = Painter::new(Host::read().name);
+    let mut painter = Painter::new(Host::read().name).without_early_lists();
     runtime.block_on(async {
         let asked = Arc::clone(&explain);
         let relay = async move {
@@ -133,7 +142,12 @@ pub(super) fn measure(
                 Go::Stop
             }
         });
-        let ((), measured) = tokio::join!(relay, measure);
+        tokio::pin!(measure);
+        // Measuring that fails ends the screen, whoever still waits for keys.
+        let measured = tokio::select! {
+            measured = &mut measure => measured,
+            () = relay => measure.await,
+        };
         measured.map_err(Failure::from)
     })
 }

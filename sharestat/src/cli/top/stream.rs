@@ -147,6 +147,15 @@ impl<'a> Printer<'a> {
                 out.push(b'\n');
             }
             Format::Csv => report::csv::write(&report(), &mut out).map_err(|error| told(&error))?,
+            Format::Html => {
+                report::html::write(&report(), &mut out).map_err(|error| told(&error))?;
+            }
+            Format::Openmetrics => {
+                report::openmetrics::write(&report(), &mut out).map_err(|error| told(&error))?;
+            }
+            Format::Markdown => {
+                report::markdown::write(&report(), &mut out).map_err(|error| told(&error))?;
+            }
         }
         let mut stdout = io::stdout().lock();
         stdout

@@ -1,4 +1,4 @@
-//! Distributions to and from the V2 format of HdrHistogram.
+//! Distributions to and from the V2 format of `HdrHistogram`.
 
 use hdrhistogram::{
     Histogram,

@@ -149,13 +149,13 @@ fn a_recording_plays_as_it_was() {
     let live = record(&path, 6, true);
     let mut player = player(&path);
     let outline = player.outline().clone();
-    assert_eq!(outline.length, Duration::from_millis(3_000));
+    assert_eq!(outline.length, Duration::from_secs(3));
     assert_eq!(outline.begin, Duration::from_millis(500));
     let Ending::Whole(end) = outline.ending else {
         panic!("{:?}", outline.ending);
     };
     assert_eq!((end.exit_code, end.changes), (Some(3), outline.changes));
-    player.go_to(Duration::from_secs(60)).expect("the end");
+    player.go_to(Duration::from_mins(1)).expect("the end");
     assert_eq!(player.deviations(), 0);
     let shown = player.moment();
     assert_eq!(shown.measurement.index.totals(), live.index.totals());
@@ -181,7 +181,7 @@ fn going_back_shows_what_was_then() {
             player.moment().measurement.index.totals(),
         ));
     }
-    assert_eq!(then[2].1, Duration::from_millis(1_000));
+    assert_eq!(then[2].1, Duration::from_secs(1));
     for (ms, position, totals) in then.into_iter().rev() {
         player.go_to(Duration::from_millis(ms)).expect("readable");
         assert_eq!(player.position(), position);

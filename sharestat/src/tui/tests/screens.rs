@@ -81,6 +81,13 @@ fn layers_images_containers_filesystems() {
 }
 
 #[test]
+fn layers_against_layers() {
+    let mut state = on(View::Overview, fixture::troubled());
+    type_text(&mut state, "x");
+    snapshot("layer_map", &mut state);
+}
+
+#[test]
 fn layers_that_are_not_known() {
     snapshot("layers_missing", &mut on(View::Layers, fixture::frame()));
 }
@@ -115,7 +122,7 @@ fn monochrome_has_no_colour_and_ascii_nothing_else() {
         for (colour, ascii) in [(false, false), (true, true)] {
             let mut state = on(view, fixture::troubled());
             state.theme = Theme::new(colour, ascii);
-            for keys in ["", "?", ":x", "f"] {
+            for keys in ["", "?", ":x", "x", "f"] {
                 type_text(&mut state, keys);
                 let (buffer, _) = paint(&mut state, 100, 30);
                 let plain = ratatui::style::Color::Reset;

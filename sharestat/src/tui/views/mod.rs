@@ -16,6 +16,7 @@ mod files;
 mod filesystems;
 pub(super) mod groups;
 mod health;
+mod heatmap;
 pub(super) mod help;
 pub(super) mod menus;
 mod overview;
@@ -63,7 +64,7 @@ pub(super) fn draw_page(state: &State, canvas: &mut Canvas<'_>, area: Rect, hits
                 hits,
             );
         }
-        Page::Overview | Page::Events | Page::Health => {
+        Page::Overview | Page::LayerMap | Page::Events | Page::Health => {
             let top = u16::try_from(state.step().cursor).unwrap_or(u16::MAX);
             let (width, columns) = flow(state, area.width);
             for (column, lines) in (0_u16..).zip(columns) {
@@ -83,16 +84,21 @@ pub(super) fn line_count(state: &State) -> usize {
 
 /// The sections of the current page in columns, each section in the shortest column.
 fn flow(state: &State, room: u16) -> (u16, Vec<Section>) {
+    // The map needs all the room that there is.
+    let whole = matches!(state.page(), Page::LayerMap);
     let count = match room {
+        _ if whole => 1,
         // Two columns hold a mechanism with its words, which takes 60.
         0..124 => 1,
         124..190 => 2,
         _ => 3,
     };
-    let width = (room.saturating_sub((count - 1) * GAP) / count).min(120);
+    let width =
+        (room.saturating_sub((count - 1) * GAP) / count).min(if whole { u16::MAX } else { 120 });
     let columns = usize::from(width);
     let sections = match state.page() {
         Page::Overview => overview::sections(state, columns),
+        Page::LayerMap => heatmap::sections(state, columns),
         Page::Events => events::sections(state, columns),
         Page::Health => health::sections(state, columns),
         _ => Vec::new(),

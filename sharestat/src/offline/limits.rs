@@ -1,0 +1,109 @@
+//! How much an image may ask of the machine that reads it.
+
+use std::{
+    io::{self, Read},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::model::units::Bytes;
+
+/// A layer that unpacks to more than this many times its own size, and to more than
+/// [`FREE_BYTES`], is a bomb. Layers of real images unpack to 2 to 10 times their size.
+const MOST_RATIO: u64 = 200;
+const FREE_BYTES: u64 = 1 << 30;
+
+/// Limits for one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes that one layer or directory may hold.
+    pub layer_bytes: u64,
+    /// Files, directories and links of one layer.
+    pub entries: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            layer_bytes: 64 << 30,
+            entries: 4_000_000,
+        }
+    }
+}
+
+/// Bytes of a JSON document inside an image.
+pub(super) const MOST_JSON: u64 = 8 << 20;
+
+/// Layers of one image; overlayfs takes 500.
+pub(super) const MOST_LAYERS: usize = 500;
+
+/// Images of one archive or layout.
+pub(super) const MOST_IMAGES: usize = 1000;
+
+/// Counts what passes through.
+pub(super) struct Counted<R> {
+    inner: R,
+    passed: Arc<AtomicU64>,
+}
+
+impl<R> Counted<R> {
+    pub(super) fn new(inner: R) -> (Self, Arc<AtomicU64>) {
+        let passed = Arc::new(AtomicU64::new(0));
+        let counted = Self {
+            inner,
+            passed: Arc::clone(&passed),
+        };
+        (counted, passed)
+    }
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.passed.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+/// Ends in an error when more comes out than may, or much more than went in.
+pub(super) struct Bounded<R> {
+    inner: R,
+    came: u64,
+    most: u64,
+    packed: Option<Arc<AtomicU64>>,
+}
+
+impl<R> Bounded<R> {
+    pub(super) const fn new(inner: R, most: u64, packed: Option<Arc<AtomicU64>>) -> Self {
+        Self {
+            inner,
+            came: 0,
+            most,
+            packed,
+        }
+    }
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.came = self.came.saturating_add(read as u64);
+        if self.came > self.most {
+            return Err(io::Error::other(format!(
+                "it holds more than {}; '--max-layer' raises the limit",
+                Bytes(self.most)
+            )));
+        }
+        if let Some(packed) = &self.packed {
+            let packed = packed.load(Ordering::Relaxed);
+            if self.came > FREE_BYTES && self.came / MOST_RATIO > packed {
+                return Err(io::Error::other(format!(
+                    "it unpacks to more than {MOST_RATIO} times its size, as a decompression bomb does"
+                )));
+            }
+        }
+        Ok(read)
+    }
+}

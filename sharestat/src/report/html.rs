@@ -1,0 +1,98 @@
+//! The report as one HTML file that needs nothing else: pictures, and tables that sort.
+//! Every name is escaped; the page allows itself no request (Content-Security-Policy).
+
+mod charts;
+mod tables;
+mod treemap;
+
+use std::io::{self, Write};
+
+use askama::Template;
+
+use self::tables::{Heat, Table};
+use super::{
+    Report,
+    text::{coverage_line, percent},
+};
+use crate::model::units::Bytes;
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    report: &'a Report,
+    duplicate: Bytes,
+    hashed: Bytes,
+    percent: String,
+    coverage: String,
+    mechanisms_svg: String,
+    treemap_svg: String,
+    heat: Heat,
+    tables: Vec<Table>,
+}
+
+/// Writes the report.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
+    let totals = &report.totals;
+    let hashed = totals.distinct_bytes.saturating_add(totals.duplicate_bytes);
+    let page = Page {
+        report,
+        duplicate: Bytes(totals.duplicate_bytes),
+        hashed: Bytes(hashed),
+        percent: percent(totals.duplicate_bytes, hashed),
+        coverage: coverage_line(&report.coverage),
+        mechanisms_svg: charts::mechanisms(&report.mechanisms)?,
+        treemap_svg: charts::files(&report.files)?,
+        heat: Heat::of(&report.layer_pairs),
+        tables: tables::all(report),
+    };
+    let text = page.render().map_err(io::Error::other)?;
+    out.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{document::LayerPair, sample};
+
+    fn written(report: &Report) -> String {
+        let mut out = Vec::new();
+        write(report, &mut out).expect("memory takes everything");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn names_are_escaped_and_nothing_is_fetched() {
+        let mut report = sample::report();
+        let evil = "/<script>alert(1)</script>&\"'";
+        report.files[0].path = evil.to_owned();
+        report.mechanisms[0].name = evil.to_owned();
+        report.layer_pairs = vec![LayerPair {
+            layers: [evil.to_owned(), "b".to_owned()],
+            images: Vec::new(),
+            duplicate_bytes: 4096,
+        }];
+        let text = written(&report);
+        assert!(!text.contains("<script>alert"), "a name became markup");
+        assert_eq!(text.matches("<script>").count(), 1);
+        for way in [" src=", " href=", "url(", "@import", "fetch("] {
+            assert!(!text.contains(way), "'{way}' is in the page");
+        }
+    }
+
+    #[test]
+    fn every_list_is_a_table_with_its_numbers() {
+        let text = written(&sample::report());
+        for (path, bytes) in [
+            ("/srv/a/libpython3.so", 12288),
+            ("/srv/b/libpython3.so", 8192),
+        ] {
+            assert!(text.contains(&format!("<td>{path}")), "{path}");
+            assert!(text.contains(&format!("data-value=\"{bytes}\"")), "{bytes}");
+        }
+        assert_eq!(text.matches("<svg").count(), 2);
+        assert!(text.contains("Coverage partial: 10 pages seen"), "{text}");
+    }
+}

@@ -1,0 +1,259 @@
+//! The lists of a report as tables whose columns know how they sort.
+
+use crate::{
+    model::units::Bytes,
+    report::{
+        Report,
+        document::{Group, LayerPair},
+    },
+};
+
+/// Rows of the longest list; a browser sorts as many at once.
+const MOST_ROWS: usize = 5000;
+
+/// Layers of the heat map, those with most in common.
+const MOST_LAYERS: usize = 16;
+
+/// One list.
+pub(super) struct Table {
+    pub(super) title: String,
+    pub(super) columns: Vec<Column>,
+    pub(super) rows: Vec<Vec<Cell>>,
+}
+
+/// A column, and whether it holds numbers.
+pub(super) struct Column {
+    pub(super) name: &'static str,
+    pub(super) number: bool,
+}
+
+/// A cell; numbers sort by their value.
+pub(super) struct Cell {
+    pub(super) words: String,
+    pub(super) sort: Option<u64>,
+}
+
+fn text(words: impl Into<String>) -> Cell {
+    Cell {
+        words: words.into(),
+        sort: None,
+    }
+}
+
+fn bytes(bytes: u64) -> Cell {
+    Cell {
+        words: Bytes(bytes).to_string(),
+        sort: Some(bytes),
+    }
+}
+
+fn number(number: u64) -> Cell {
+    Cell {
+        words: number.to_string(),
+        sort: Some(number),
+    }
+}
+
+/// A table; columns whose name begins with `#` hold numbers.
+fn table(
+    title: &str,
+    columns: &[&'static str],
+    rows: impl Iterator<Item = Vec<Cell>>,
+) -> Option<Table> {
+    let mut rows: Vec<Vec<Cell>> = rows.collect();
+    let all = rows.len();
+    rows.truncate(MOST_ROWS);
+    let title = if all > MOST_ROWS {
+        format!("{title}, the first {MOST_ROWS} of {all}")
+    } else {
+        title.to_owned()
+    };
+    let column = |name: &&'static str| Column {
+        name: name.trim_start_matches('#'),
+        number: name.starts_with('#'),
+    };
+    (all > 0).then(|| Table {
+        title,
+        columns: columns.iter().map(column).collect(),
+        rows,
+    })
+}
+
+const HOLDING: [&str; 5] = [
+    "name",
+    "#duplicate",
+    "#part of savings",
+    "#exclusive",
+    "#resident",
+];
+
+/// All lists that are not empty.
+pub(super) fn all(report: &Report) -> Vec<Table> {
+    let scopes = report.scopes.iter();
+    let mechanisms = report.mechanisms.iter();
+    let tables = [
+        table(
+            "Duplicates by scope",
+            &["scope", "#duplicate"],
+            scopes.map(|row| vec![text(&row.name), bytes(row.duplicate_bytes)]),
+        ),
+        table(
+            "Savings by mechanism",
+            &["mechanism", "#saving", "#groups", "confidence"],
+            mechanisms.map(|row| {
+                vec![
+                    text(&row.name),
+                    bytes(row.saving_bytes),
+                    number(row.groups),
+                    text(&row.confidence),
+                ]
+            }),
+        ),
+        groups("Images", &report.images),
+        groups("Layers", &report.layers),
+        groups("Containers", &report.containers),
+        groups("Memory cgroups", &report.memcgs),
+        table(
+            "Filesystems",
+            &HOLDING,
+            report.filesystems.iter().map(|row| {
+                let name = format!("{} ({})", row.name, row.fs_type);
+                holding(
+                    name,
+                    [
+                        row.duplicate_bytes,
+                        whole(row.saving_share_bytes),
+                        row.exclusive_bytes,
+                        row.resident_bytes,
+                    ],
+                )
+            }),
+        ),
+        table(
+            "Files",
+            &HOLDING,
+            report.files.iter().map(|row| {
+                let with: Vec<String> = row
+                    .partners
+                    .iter()
+                    .map(|partner| format!("{} with {}", Bytes(partner.shared_bytes), partner.path))
+                    .collect();
+                let name = if with.is_empty() {
+                    row.path.clone()
+                } else {
+                    format!("{} — {}", row.path, with.join(", "))
+                };
+                holding(
+                    name,
+                    [
+                        row.duplicate_bytes,
+                        whole(row.saving_share_bytes),
+                        row.exclusive_bytes,
+                        row.resident_bytes,
+                    ],
+                )
+            }),
+        ),
+    ];
+    tables.into_iter().flatten().collect()
+}
+
+fn groups(title: &str, groups: &[Group]) -> Option<Table> {
+    table(
+        title,
+        &HOLDING,
+        groups.iter().map(|row| {
+            holding(
+                row.name.clone(),
+                [
+                    row.duplicate_bytes,
+                    whole(row.saving_share_bytes),
+                    row.exclusive_bytes,
+                    row.resident_bytes,
+                ],
+            )
+        }),
+    )
+}
+
+fn holding(name: String, numbers: [u64; 4]) -> Vec<Cell> {
+    std::iter::once(text(name))
+        .chain(numbers.map(bytes))
+        .collect()
+}
+
+/// A share as whole bytes.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the cast saturates"
+)]
+pub(super) fn whole(share: f64) -> u64 {
+    share.round() as u64
+}
+
+/// Layer by layer, what they have in common.
+#[derive(Default)]
+pub(super) struct Heat {
+    pub(super) columns: Vec<String>,
+    pub(super) rows: Vec<HeatRow>,
+}
+
+/// One layer and the others.
+pub(super) struct HeatRow {
+    pub(super) name: String,
+    pub(super) cells: Vec<HeatCell>,
+}
+
+/// Two layers: how warm the cell is in per cent, and the bytes in words.
+pub(super) struct HeatCell {
+    pub(super) part: u64,
+    pub(super) words: String,
+}
+
+impl Heat {
+    /// The map of the layers that occur first in the list, which has the largest first.
+    pub(super) fn of(pairs: &[LayerPair]) -> Self {
+        let mut columns: Vec<String> = Vec::new();
+        for layer in pairs.iter().flat_map(|pair| &pair.layers) {
+            if !columns.contains(layer) && columns.len() < MOST_LAYERS {
+                columns.push(layer.clone());
+            }
+        }
+        let most = pairs
+            .iter()
+            .map(|pair| pair.duplicate_bytes)
+            .max()
+            .unwrap_or(0)
+            .max(1);
+        let cell = |one: &String, other: &String| {
+            let both = |pair: &&LayerPair| {
+                let [first, second] = &pair.layers;
+                (first == one && second == other) || (first == other && second == one)
+            };
+            let shared: u64 = pairs
+                .iter()
+                .filter(both)
+                .map(|pair| pair.duplicate_bytes)
+                .sum();
+            HeatCell {
+                part: (u128::from(shared) * 80 / u128::from(most))
+                    .try_into()
+                    .unwrap_or(80),
+                words: if shared == 0 {
+                    String::new()
+                } else {
+                    Bytes(shared).to_string()
+                },
+            }
+        };
+        let rows = columns.iter().map(|one| HeatRow {
+            name: one.clone(),
+            cells: columns.iter().map(|other| cell(one, other)).collect(),
+        });
+        Self {
+            rows: rows.collect(),
+            columns,
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The report as OpenMetrics text, for the textfile collector of an exporter: gauges in
+//! bytes and pages, with names as labels.
+
+use std::{
+    fmt,
+    io::{self, Write},
+};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, text::encode},
+    metrics::MetricType,
+    registry::{Registry, Unit},
+};
+
+use super::Report;
+
+type Labels = Vec<(&'static str, String)>;
+
+/// One metric with all its rows.
+#[derive(Debug)]
+struct Metric {
+    name: &'static str,
+    help: &'static str,
+    unit: Option<Unit>,
+    rows: Vec<(Labels, u64)>,
+}
+
+/// All metrics of a report, in the order of the report.
+#[derive(Debug)]
+struct Metrics(Vec<Metric>);
+
+impl Collector for Metrics {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        for metric in &self.0 {
+            let mut rows = encoder.encode_descriptor(
+                metric.name,
+                metric.help,
+                metric.unit.as_ref(),
+                MetricType::Gauge,
+            )?;
+            for (labels, value) in &metric.rows {
+                // The type knows signed numbers only; no memory is that large.
+                let value = i64::try_from(*value).unwrap_or(i64::MAX);
+                if labels.is_empty() {
+                    rows.encode_gauge(&value)?;
+                } else {
+                    rows.encode_family(labels)?.encode_gauge(&value)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes the report.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
+    let mut registry = Registry::with_prefix("sharestat");
+    registry.register_collector(Box::new(Metrics(metrics(report))));
+    let mut text = String::new();
+    encode(&mut text, &registry).map_err(io::Error::other)?;
+    out.write_all(text.as_bytes())
+}
+
+fn metrics(report: &Report) -> Vec<Metric> {
+    let totals = &report.totals;
+    let coverage = &report.coverage;
+    let skipped = &coverage.skipped;
+    let mut metrics = vec![
+        bytes(
+            "resident",
+            "Bytes in the page cache",
+            plain(totals.resident_bytes),
+        ),
+        bytes(
+            "eligible",
+            "Hashed bytes that could be shared",
+            plain(totals.eligible_bytes),
+        ),
+        bytes(
+            "distinct",
+            "Bytes of one copy of each content",
+            plain(totals.distinct_bytes),
+        ),
+        bytes(
+            "duplicate",
+            "Bytes of copies beyond the first of each content",
+            plain(totals.duplicate_bytes),
+        ),
+        bytes(
+            "zero",
+            "Bytes of all copies of the zero page",
+            plain(totals.zero_bytes),
+        ),
+        count(
+            "hashed_pages",
+            "Pages whose content is known",
+            plain(coverage.hashed_pages),
+        ),
+        count(
+            "skipped_pages",
+            "Pages whose content is not known",
+            [
+                ("dirty", skipped.dirty),
+                ("writeback", skipped.writeback),
+                ("not_uptodate", skipped.not_uptodate),
+                ("raced", skipped.raced),
+                ("unreadable", skipped.unreadable),
+                ("budget", skipped.budget),
+            ]
+            .map(|(reason, pages)| (vec![("reason", reason.to_owned())], pages))
+            .to_vec(),
+        ),
+        count(
+            "events_lost",
+            "Events lost during the measurement",
+            plain(coverage.events_lost),
+        ),
+        count(
+            "complete",
+            "1 when the measurement saw everything",
+            plain(u64::from(coverage.complete)),
+        ),
+        bytes(
+            "scope_duplicate",
+            "Duplicate bytes by how near the copies are",
+            {
+                let rows = report.scopes.iter();
+                rows.map(|row| (vec![("scope", row.name.clone())], row.duplicate_bytes))
+                    .collect()
+            },
+        ),
+        bytes(
+            "mechanism_saving",
+            "Bytes that a way of sharing would save",
+            {
+                let rows = report.mechanisms.iter();
+                rows.map(|row| {
+                    let confidence = ("confidence", row.confidence.clone());
+                    (
+                        vec![("mechanism", row.name.clone()), confidence],
+                        row.saving_bytes,
+                    )
+                })
+                .collect()
+            },
+        ),
+        bytes(
+            "filesystem_duplicate",
+            "Bytes of a filesystem that have another copy",
+            {
+                let rows = report.filesystems.iter();
+                rows.map(|row| {
+                    let labels = vec![("filesystem", row.name.clone()), ("dev", row.dev.clone())];
+                    (labels, row.duplicate_bytes)
+                })
+                .collect()
+            },
+        ),
+    ];
+    let groups = [
+        (
+            "layer_duplicate",
+            "layer",
+            "Bytes of a layer that have another copy",
+            &report.layers,
+        ),
+        (
+            "image_duplicate",
+            "image",
+            "Bytes of an image that have another copy",
+            &report.images,
+        ),
+        (
+            "container_duplicate",
+            "container",
+            "Bytes of a container that have another copy",
+            &report.containers,
+        ),
+        (
+            "memcg_duplicate",
+            "memcg",
+            "Bytes of a memory cgroup that have another copy",
+            &report.memcgs,
+        ),
+    ];
+    for (name, label, help, rows) in groups {
+        let rows = rows.iter().map(|row| {
+            let labels = vec![(label, row.name.clone()), ("id", row.id.clone())];
+            (labels, row.duplicate_bytes)
+        });
+        metrics.push(bytes(name, help, rows.collect()));
+    }
+    metrics.retain(|metric| !metric.rows.is_empty());
+    metrics
+}
+
+fn plain(value: u64) -> Vec<(Labels, u64)> {
+    vec![(Labels::new(), value)]
+}
+
+fn bytes(name: &'static str, help: &'static str, rows: Vec<(Labels, u64)>) -> Metric {
+    Metric {
+        name,
+        help,
+        unit: Some(Unit::Bytes),
+        rows,
+    }
+}
+
+fn count(name: &'static str, help: &'static str, rows: Vec<(Labels, u64)>) -> Metric {
+    Metric {
+        name,
+        help,
+        unit: None,
+        rows,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn every_sum_is_a_gauge_with_its_unit_and_labels_are_escaped() {
+        let mut report = sample::report();
+        report.filesystems[0].name = "/a \"b\"\\\n".to_owned();
+        let mut out = Vec::new();
+        write(&report, &mut out).expect("memory takes everything");
+        let text = String::from_utf8(out).expect("text");
+        assert!(
+            text.contains(
+                "# TYPE sharestat_duplicate_bytes gauge\n# UNIT sharestat_duplicate_bytes bytes\n"
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains("\nsharestat_duplicate_bytes 12288\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("sharestat_skipped_pages{reason=\"dirty\"} 1\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("filesystem=\"/a \\\"b\\\"\\\\\\n\""),
+            "{text}"
+        );
+        assert!(text.ends_with("# EOF\n"));
+        for line in text.lines() {
+            assert!(
+                line.starts_with("# ") || line.starts_with("sharestat_"),
+                "{line}"
+            );
+        }
+    }
+}
