@@ -31,8 +31,13 @@ const KNOWN_7_3: [&str; 8] = [
     "__filemap_remove_folio",
 ];
 
-/// Those that all kernels have in common.
-const KNOWN: [&str; 2] = ["filemap_unaccount_folio", "__filemap_remove_folio"];
+/// Those that other kernels have too; on 6.1 `filemap_unaccount_folio` gets the mapping.
+const KNOWN: [&str; 4] = [
+    "__filemap_remove_folio",
+    "filemap_release_folio",
+    "find_lock_entries",
+    "folio_mapping",
+];
 
 fn document(arguments: &[&str]) -> Result<Value, Skip> {
     let run = binary::finish(binary::command(arguments));
