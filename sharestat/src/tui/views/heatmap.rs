@@ -161,15 +161,16 @@ fn map(
         })
         .collect();
     let hidden = identity.layers.len() - shown.len();
-    let rest = if hidden > 0 {
-        format!("; {hidden} layers that share less are not shown")
-    } else {
-        String::new()
-    };
     lines.push(Line::styled(
-        format!("  {}{rest}", legend.join("  ")),
+        format!("  {}", legend.join("  ")),
         theme.style(Role::Dim),
     ));
+    if hidden > 0 {
+        lines.push(Line::styled(
+            format!("  {hidden} layers that share less are not shown"),
+            theme.style(Role::Dim),
+        ));
+    }
     lines
 }
 
