@@ -62,7 +62,7 @@ fn words(line: &str) -> Vec<String> {
             continue;
         }
         for word in piece.split_whitespace() {
-            if matches!(word, "|" | ">" | "&&" | "#" | "2>") {
+            if matches!(word, "|" | ">" | ">>" | "&&" | "#" | "2>") {
                 return words;
             }
             let bare = word.trim_end_matches("...").trim_matches(['[', ']']);
