@@ -80,12 +80,13 @@ fn every_key_of_the_table_is_harmless_and_q_leaves_the_terminal_as_it_was() {
         return;
     }
     let mut session = Session::start(110, 32);
-    for (view, tab) in [('2', "[2 "), ('1', "[1 ")] {
+    // Keys of one action are one case to a view, so the second view gets one of each.
+    for (view, tab, keys) in [('2', "[2 ", usize::MAX), ('1', "[1 ", 1)] {
         for spec in ACTIONS.iter().filter(|spec| spec.action != Action::Quit) {
-            for key in spec.keys {
+            for key in spec.keys.iter().take(keys) {
                 go_to(&mut session, view, tab);
                 session.press(&bytes(*key));
-                session.watch(Duration::from_millis(100));
+                session.watch(Duration::from_millis(60));
                 assert!(session.is_alive(), "{key} ({}) ended it", spec.name);
             }
         }
