@@ -31,8 +31,13 @@ fn cannot_run() -> bool {
 
 /// A directory on the disk, with `data` in it to be measured.
 fn place() -> (TempDir, PathBuf) {
-    // /tmp may be in memory, where pages have no clean state.
-    let directory = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).expect("a directory");
+    // /tmp may be in memory, where pages have no clean state; in guests it is on a disk,
+    // and the folders of the build are not there.
+    let parent = match env::var_os("SHARESTAT_GUEST") {
+        Some(_) => env::temp_dir(),
+        None => env!("CARGO_TARGET_TMPDIR").into(),
+    };
+    let directory = tempfile::tempdir_in(parent).expect("a directory");
     let data = directory.path().join("data");
     fs::create_dir(&data).expect("another one");
     (directory, data)
@@ -153,7 +158,7 @@ fn a_full_disk_ends_the_recording_but_not_the_command() {
     }
     let file = small.join("r.ssr");
     // Many files with contents of their own: more than 64 KiB of events.
-    let script = "n=0; while [ $n -lt 30 ]; do head -c 1M /dev/urandom >\"$1/$n\"; \
+    let script = "n=0; while [ $n -lt 30 ]; do head -c 1048576 /dev/urandom >\"$1/$n\"; \
                   sync \"$1/$n\"; cat \"$1/$n\" >/dev/null; n=$((n+1)); done; sleep 4; \
                   touch \"$1/done\"";
     let ended = record(&file, &data, script).output().expect("it starts");
