@@ -118,6 +118,8 @@ fn a_killed_recording_plays_and_says_that_it_was_cut() {
     let file = directory.path().join("r.ssr");
     let started = data.join("started");
     let mut recording = record(&file, &data, "touch \"$1/started\"; exec sleep 100")
+        // The command outlives its recorder, and would hold the output of the tests.
+        .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .expect("it starts");
