@@ -68,7 +68,7 @@ fn mark(path: &Path, file: &PlannedFile) {
             xxhash_rust::xxh64::xxh64(&file.page_bytes(page), hash)
         })
     });
-    let digits: String = hashes.iter().map(|hash| format!("{hash:016x}")).collect();
+    let digits: String = hashes.map(|hash| format!("{hash:016x}")).concat();
     let path = CString::new(path.as_os_str().as_bytes()).or_fail("a path");
     let value = format!("sha256:{digits}");
     setxattr(path.as_c_str(), NAME, value.as_bytes(), XattrFlags::empty())
