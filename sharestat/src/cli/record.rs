@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &RecordArgs, common: &Common) -> Result<ExitCode, F
             format!("cannot handle signals: {error}; look at the seccomp profile"),
         )
     })?;
-    let mut live = Live::start(LiveOptions {
+    let mut live = Live::start(&LiveOptions {
         paths: arguments.paths.clone(),
         seed: scan::seed(arguments.seed)?,
         cpu_budget: arguments.cpu_budget / 100.0,

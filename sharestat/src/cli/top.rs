@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &TopArgs, common: &Common) -> Result<Exit, Failure>
     } else {
         show.delay(&config)
     };
-    let live = Live::start(LiveOptions {
+    let live = Live::start(&LiveOptions {
         paths: arguments.paths.clone(),
         seed: scan::seed(arguments.seed)?,
         cpu_budget: if show.once {

@@ -1,5 +1,6 @@
 //! A base report and one that grew, for the tests of comparisons.
 
+use super::check::{Check, rule::Rule};
 use crate::{
     model::{
         inode::{Dev, InodeKey},
@@ -38,4 +39,17 @@ pub(super) fn grown() -> Report {
     };
     measurement.identity.files.insert(new, file);
     Report::new(&measurement, &single::host(), 0)
+}
+
+/// The grown report judged by three rules: one fails, one passes, one has nothing to judge.
+/// `name` is what the first is called.
+pub(super) fn checked(name: Option<&str>) -> Check {
+    let name = name.map_or_else(String::new, |name| format!(",name={name}"));
+    let rules = [
+        &format!("duplicate{name},percent=5,bytes=4096"),
+        "zero,max_bytes=1MiB",
+        "image:*,bytes=1",
+    ];
+    let rules = rules.map(|rule| Rule::parse(rule).expect("valid"));
+    Check::new(&rules, Some(&report()), &grown(), &[])
 }

@@ -3,25 +3,18 @@
 
 use std::os::fd::{AsFd as _, AsRawFd as _};
 
-use aya::{
-    Ebpf,
-    maps::{MapData, RingBuf},
-};
-use sharestat_ebpf::records::{
-    FrameBatch, FrameRecord, HASH_BATCH_PAGES, HashBatch, HashRequest, IDENTITY_BATCH, Identity,
-    page_status,
-};
+use aya::maps::{MapData, RingBuf};
+use sharestat_ebpf::records::{FrameRecord, HashRequest, IDENTITY_BATCH, Identity};
 
 use super::{
     btf::KernelTypes,
-    calibration::{self, KnownPage},
-    capabilities,
     counters::CounterMaps,
     error::Error,
     kernel_log::KernelLog,
     layout::layout_of,
     object::{self, Parameters},
     probes::{self, Hook},
+    proven::Proven,
     shared_array::SharedArray,
 };
 use crate::seed::Seed;
@@ -44,15 +37,9 @@ pub struct Options {
 /// Default size of the event ring: a quarter of a million runs of pages.
 pub const RING_BYTES: u32 = 16 << 20;
 
-/// Frames walked by one test run: it cannot be preempted, and this many take well under
-/// a millisecond.
-const WALK_FRAMES: u64 = 16_384;
-
 /// The loaded, calibrated, proven object.
 pub struct Instrument {
-    ebpf: Ebpf,
-    hash_work: SharedArray<HashBatch>,
-    frame_work: SharedArray<FrameBatch>,
+    proven: Proven,
     identity_work: SharedArray<Identity>,
     pub(super) counters: CounterMaps,
     pub(super) hooks: Vec<Hook>,
@@ -81,14 +68,12 @@ impl Instrument {
     /// # Errors
     /// When a privilege, a kernel feature or the proof fails; see [`Error`].
     pub(super) fn start(options: &Options) -> Result<(Self, EventRing, KernelLog), Error> {
-        if !object::is_embedded() {
-            return Err(Error::WithoutBpf);
-        }
-        capabilities::require()?;
+        Proven::require()?;
         let types = KernelTypes::of_kernel()?;
         let layout = layout_of(&types)?;
+        let frames = object::frames()?;
         let ring_bytes = options.ring_bytes.clamp(4096, 1 << 30).next_power_of_two();
-        let mut parameters = Parameters {
+        let parameters = Parameters {
             layout,
             memory_map_base: 0,
             direct_map_base: 0,
@@ -98,26 +83,14 @@ impl Instrument {
             hit_ring_bytes: 4096,
             traced: 1,
             workers: options.workers.max(1),
-            frames: object::frames()?,
+            frames,
             log_level: options.log_level,
         };
-        let page = KnownPage::new()?;
-        let bases = calibration::find_bases(&parameters, &page)?;
-        parameters.memory_map_base = bases.memory_map;
-        parameters.direct_map_base = bases.direct_map;
-
-        let mut ebpf = object::open(&parameters)?;
-        let log = KernelLog::start(&mut ebpf, options.log_level);
-        for program in ON_REQUEST {
-            object::load_on_request(&mut ebpf, program)?;
-        }
-        let workers = parameters.workers as usize;
-        let hash_work = SharedArray::map(&ebpf, "HASH_WORK", workers)?;
-        calibration::prove(&ebpf, &hash_work, &page, &bases, parameters.seed)?;
-        let frame_work = SharedArray::map(&ebpf, "FRAME_WORK", workers)?;
-        let identity_work = SharedArray::map(&ebpf, "IDENTITY_WORK", IDENTITY_BATCH)?;
-        let counters = CounterMaps::take(&mut ebpf)?;
-        let hooks = probes::attach_all(&mut ebpf, &types)?;
+        let (mut proven, log) = Proven::start(parameters, &ON_REQUEST)?;
+        let ebpf = &mut proven.ebpf;
+        let identity_work = SharedArray::map(ebpf, "IDENTITY_WORK", IDENTITY_BATCH)?;
+        let counters = CounterMaps::take(ebpf)?;
+        let hooks = probes::attach_all(ebpf, &types)?;
         let map = ebpf
             .take_map("EVENTS")
             .ok_or(Error::Missing { name: "EVENTS" })?;
@@ -130,19 +103,17 @@ impl Instrument {
             source,
         })?;
         let instrument = Self {
-            ebpf,
-            hash_work,
-            frame_work,
+            proven,
             identity_work,
             counters,
             hooks,
-            frames: parameters.frames,
+            frames,
             cpus,
         };
         Ok((instrument, ring, log))
     }
 
-    /// Walks frames from `first` to `end` as `worker`, handing over what was found.
+    /// As [`Proven::walk`].
     pub(super) fn walk(
         &self,
         worker: u32,
@@ -150,62 +121,17 @@ impl Instrument {
         end: u64,
         found: &mut dyn FnMut(&[FrameRecord]),
     ) -> Result<(), Error> {
-        let slot = worker as usize;
-        let mut frame = first;
-        while frame < end {
-            let frames = (end - frame).min(WALK_FRAMES).next_multiple_of(64);
-            object::run(
-                &self.ebpf,
-                "walk_frames",
-                &[u64::from(worker), frame, frames],
-                None,
-            )?;
-            let next = self.frame_work.read(slot, |batch| {
-                let records = usize::try_from(batch.records).unwrap_or(usize::MAX);
-                found(batch.frames.get(..records).unwrap_or(&[]));
-                batch.next_frame
-            });
-            // The program always walks at least one block; anything else would be a loop.
-            frame = next.max(frame + 64);
-        }
-        Ok(())
+        self.proven.walk(worker, first, end, found)
     }
 
-    /// Hashes what `requests` ask for as `worker`: at most [`HASH_BATCH_PAGES`] pages in
-    /// all, results in the order of the requests' pages as (status, hash).
+    /// As [`Proven::hash`].
     pub(super) fn hash(
         &self,
         worker: u32,
         requests: &[HashRequest],
         results: &mut Vec<(u8, u64)>,
     ) -> Result<(), Error> {
-        let slot = worker as usize;
-        let mut pages = 0_u32;
-        self.hash_work.write(slot, |batch| {
-            for (place, request) in batch.requests.iter_mut().zip(requests) {
-                *place = HashRequest {
-                    first_result: pages,
-                    ..*request
-                };
-                pages += request.pages;
-            }
-            batch.status = [page_status::RACED; HASH_BATCH_PAGES];
-        });
-        debug_assert!(
-            pages as usize <= HASH_BATCH_PAGES,
-            "the batch holds {pages} pages"
-        );
-        let arguments = [u64::from(worker), requests.len() as u64];
-        object::run(&self.ebpf, "hash_pages", &arguments, None)?;
-        self.hash_work.read(slot, |batch| {
-            let pairs = batch
-                .status
-                .iter()
-                .copied()
-                .zip(batch.hashes.iter().copied());
-            results.extend(pairs.take(pages as usize));
-        });
-        Ok(())
+        self.proven.hash(worker, requests, results)
     }
 
     /// Describes the inodes that `asked` name, calling back with each slot in order.
@@ -225,7 +151,7 @@ impl Instrument {
                     identity.generation = ask.generation;
                 });
             }
-            object::run(&self.ebpf, "identify", &[chunk.len() as u64], None)?;
+            object::run(&self.proven.ebpf, "identify", &[chunk.len() as u64], None)?;
             for slot in 0..chunk.len() {
                 self.identity_work.read(slot, |identity| {
                     told(number * IDENTITY_BATCH + slot, identity);
@@ -238,7 +164,7 @@ impl Instrument {
     /// Sends the pending run of every CPU to the ring.
     pub(super) fn flush_runs(&self) -> Result<(), Error> {
         for cpu in &self.cpus {
-            match object::run(&self.ebpf, "flush_runs", &[], Some(*cpu)) {
+            match object::run(&self.proven.ebpf, "flush_runs", &[], Some(*cpu)) {
                 // A CPU that went offline has no run to flush.
                 Ok(()) | Err(Error::TestRun { .. }) => {}
                 Err(error) => return Err(error),
@@ -254,6 +180,7 @@ impl Instrument {
             .iter()
             .map(|hook| {
                 let misses = self
+                    .proven
                     .ebpf
                     .program(hook.program)
                     .and_then(|program| program.fd().ok())

@@ -3,6 +3,8 @@
 //!
 //! One task on one thread; whoever watches gets a [`LiveView`] as often as asked for.
 
+mod work;
+
 use std::{
     path::PathBuf,
     time::{Duration, Instant},
@@ -10,18 +12,13 @@ use std::{
 
 use hdrhistogram::Histogram;
 use sharestat_ebpf::counters::Counter;
-use tokio::{
-    io::{Interest, unix::AsyncFd},
-    sync::mpsc,
-    task::yield_now,
-    time::sleep_until,
-};
+use tokio::{sync::mpsc, task::yield_now, time::sleep_until};
 
+use self::work::Work;
 use super::{
-    batch::Batch,
-    budget::{Budget, thread_time},
+    budget::Budget,
     census::Schedule,
-    collector::{Collector, in_order},
+    collector::Collector,
     counters::Counters,
     error::Error,
     instrument::{EventRing, Instrument, Options, RING_BYTES},
@@ -93,17 +90,8 @@ pub enum Go {
     Stop,
 }
 
-/// Time between flushes of the hooks' pending runs while anything happens.
-const TICK: Duration = Duration::from_millis(100);
-/// The same when nothing has happened for a while: how old an event can get. A view is
-/// always preceded by a flush.
-const IDLE_TICK: Duration = Duration::from_secs(1);
-/// Time between two looks whether anything was lost: they read a file for each hook.
-const LOSSES_EVERY: Duration = Duration::from_millis(500);
 /// CPU time that the start may take for hashing, whatever the budget.
 const BURST: Duration = Duration::from_secs(4);
-/// Frames of one slice of a census, a few milliseconds.
-const SLICE_FRAMES: u64 = 65_536;
 /// The first view waits for the census, but not longer.
 const PATIENCE: Duration = Duration::from_millis(600);
 
@@ -115,7 +103,7 @@ pub struct Live {
     collector: Collector,
     budget: Budget,
     census: Schedule,
-    options: LiveOptions,
+    every: Duration,
 }
 
 impl Live {
@@ -123,7 +111,7 @@ impl Live {
     ///
     /// # Errors
     /// When the instrument cannot be started; see [`Error::class`].
-    pub fn start(options: LiveOptions) -> Result<Self, Error> {
+    pub fn start(options: &LiveOptions) -> Result<Self, Error> {
         let names = Names::new(&options.paths)?;
         let (instrument, ring, log) = Instrument::start(&Options {
             seed: options.seed,
@@ -142,7 +130,7 @@ impl Live {
             collector,
             budget,
             census: Schedule::started(),
-            options,
+            every: options.every,
         })
     }
 
@@ -173,81 +161,51 @@ impl Live {
         mut requests: mpsc::Receiver<Request>,
         mut watch: impl FnMut(&LiveView<'_>) -> Go,
     ) -> Result<(), Error> {
-        let Self {
-            instrument,
-            ring,
-            log,
-            collector,
-            budget,
-            census,
-            options,
-        } = self;
-        let ring = watched_by_tokio(ring)?;
-        let mut watcher = Watcher {
-            instrument,
-            ring,
-            log,
-            collector,
-            budget,
-            census,
-            open: Batch::default(),
-            every: options.every,
-            pace: TICK,
-            losses_read: Instant::now(),
-        };
+        let mut every = self.every;
+        let mut work = Work::of(self)?;
         let mut next_tick = Instant::now();
-        let mut due = Instant::now() + PATIENCE.min(options.every);
+        let mut due = Instant::now() + PATIENCE.min(every);
         let mut shown = false;
         loop {
-            let busy = watcher.busy();
+            let busy = work.busy();
             tokio::select! {
                 biased;
                 request = requests.recv() => match request {
-                    Some(Request::Every(every)) => {
-                        watcher.every = every;
+                    Some(Request::Every(asked)) => {
+                        every = asked;
                         due = due.min(Instant::now() + every);
                     }
                     Some(Request::Now) => due = Instant::now(),
-                    Some(Request::Census) => watcher.begin_census()?,
+                    Some(Request::Census) => work.begin_census()?,
                     Some(Request::Stop) | None => return Ok(()),
                 },
                 () = sleep_until(next_tick.min(due).into()) => {
-                    watcher.tick()?;
-                    next_tick = Instant::now() + watcher.pace;
+                    work.tick()?;
+                    next_tick = Instant::now() + work.pace();
                 }
-                drained = watcher.readable() => {
+                drained = work.readable() => {
                     drained?;
                     // A ring that is never empty leaves time for the rest.
                     if busy {
-                        watcher.step()?;
+                        work.step()?;
                     }
                 }
-                () = yield_now(), if busy => watcher.step()?,
+                () = yield_now(), if busy => work.step()?,
             }
-            let counted = !shown && watcher.census.counted();
+            let counted = !shown && work.counted();
             if counted || Instant::now() >= due {
                 shown = true;
                 let begun = Instant::now();
-                if watcher.show(&mut watch)? == Go::Stop {
+                if work.show(&mut watch)? == Go::Stop {
                     return Ok(());
                 }
                 let now = Instant::now();
                 // Measuring gets at least as much time as showing, however often a view
                 // is asked for.
-                due = (due.min(now) + watcher.every).max(now + (now - begun));
+                due = (due.min(now) + every).max(now + (now - begun));
             }
         }
     }
-}
-
-/// Registers the ring for wake-ups.
-fn watched_by_tokio(ring: EventRing) -> Result<AsyncFd<EventRing>, Error> {
-    // SAFETY: the ring owns its descriptor and always tells the same one.
-    unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }.map_err(|error| {
-        Error::Runtime {
-            source: error.into(),
-        }
-    })
 }
 
 /// Pages per second and CPU that the removal hooks may hash: the same share of a CPU as
@@ -260,185 +218,4 @@ fn removal_rate(cpu_budget: f64) -> u64 {
     )]
     let pages = (cpu_budget * 1_000_000.0).clamp(0.0, 1_000_000.0) as u64;
     pages
-}
-
-struct Watcher {
-    instrument: Instrument,
-    ring: AsyncFd<EventRing>,
-    log: KernelLog,
-    collector: Collector,
-    budget: Budget,
-    census: Schedule,
-    /// Pages found by the census that wait for their batch to be full.
-    open: Batch,
-    every: Duration,
-    /// Time until the next tick.
-    pace: Duration,
-    /// When it was asked last whether anything was lost.
-    losses_read: Instant,
-}
-
-impl Watcher {
-    /// Waits until the ring asks to be drained, and takes a fair share from it.
-    async fn readable(&mut self) -> Result<(), Error> {
-        let mut guard = self
-            .ring
-            .readable_mut()
-            .await
-            .map_err(|source| Error::Runtime { source })?;
-        if self
-            .collector
-            .drain(&self.instrument, guard.get_inner_mut())?
-        {
-            guard.clear_ready();
-        }
-        Ok(())
-    }
-
-    /// Whether there is work that does not wait for the clock.
-    fn busy(&mut self) -> bool {
-        self.census.at().is_some()
-            || (!self.collector.queue.is_idle() && self.budget.allows(Instant::now()))
-    }
-
-    fn tick(&mut self) -> Result<(), Error> {
-        let before = self.collector.measurement.index.generation();
-        self.collector
-            .barrier(&self.instrument, self.ring.get_mut())?;
-        self.log.flush();
-        let idle = before == self.collector.measurement.index.generation()
-            && self.collector.queue.is_idle()
-            && self.census.at().is_none();
-        self.pace = if idle {
-            (self.pace * 2).min(IDLE_TICK)
-        } else {
-            TICK
-        };
-        if self.losses_read.elapsed() >= LOSSES_EVERY {
-            self.losses_read = Instant::now();
-            self.consider_census()?;
-        }
-        self.hash_some()
-    }
-
-    /// One slice of whatever is to be done.
-    fn step(&mut self) -> Result<(), Error> {
-        if self.census.at().is_some() {
-            self.walk_slice()
-        } else {
-            self.hash_some()
-        }
-    }
-
-    /// Losses since the start: events that found the ring full, and hook runs that the
-    /// kernel dropped.
-    fn losses(&self) -> Result<u64, Error> {
-        let lost = self.instrument.counters.read_one(Counter::EventsLost)?;
-        Ok(lost
-            + self
-                .instrument
-                .misses()
-                .iter()
-                .map(|(_, misses)| misses)
-                .sum::<u64>())
-    }
-
-    /// Starts a census, from the first frame on when one runs already.
-    fn begin_census(&mut self) -> Result<(), Error> {
-        self.census.start(self.losses()?);
-        self.collector.begin_census();
-        Ok(())
-    }
-
-    /// Starts a census when something was lost, or when the last was long ago.
-    fn consider_census(&mut self) -> Result<(), Error> {
-        let losses = self.losses()?;
-        if self.census.start_if_due(losses, Instant::now()) {
-            self.collector.begin_census();
-        }
-        Ok(())
-    }
-
-    fn walk_slice(&mut self) -> Result<(), Error> {
-        let Some(at) = self.census.at() else {
-            return Ok(());
-        };
-        let end = (at + SLICE_FRAMES).min(self.instrument.frames);
-        let mut found = Vec::new();
-        self.instrument
-            .walk(0, at, end, &mut |records| found.extend_from_slice(records))?;
-        in_order(&mut found);
-        let mut full = Vec::new();
-        self.collector
-            .seen(&self.instrument, &found, &mut self.open, &mut |batch| {
-                full.push(batch);
-            })?;
-        let last = end >= self.instrument.frames;
-        if last && !self.open.is_empty() {
-            full.push(std::mem::take(&mut self.open));
-        }
-        for batch in &full {
-            self.hash_or_return(batch)?;
-        }
-        if last {
-            // What happened during the walk wins over what the walk saw.
-            self.collector
-                .barrier(&self.instrument, self.ring.get_mut())?;
-            self.collector.end_census();
-            self.census.end(Instant::now());
-        } else {
-            self.census.walked_to(end);
-        }
-        Ok(())
-    }
-
-    /// Hashes a batch of the census, or, when the budget is spent, puts its pages into
-    /// the queue.
-    fn hash_or_return(&mut self, batch: &Batch) -> Result<(), Error> {
-        if self.budget.allows(Instant::now()) {
-            self.hash(batch)
-        } else {
-            self.collector.give_back(batch);
-            Ok(())
-        }
-    }
-
-    fn hash(&mut self, batch: &Batch) -> Result<(), Error> {
-        let before = thread_time();
-        self.collector.hash_now(&self.instrument, 0, batch)?;
-        self.budget.spend(thread_time().saturating_sub(before));
-        Ok(())
-    }
-
-    /// Hashes what waits, for a tick at most and as far as the budget goes.
-    fn hash_some(&mut self) -> Result<(), Error> {
-        let begun = Instant::now();
-        while begun.elapsed() < TICK / 4 && self.budget.allows(Instant::now()) {
-            let Some(batch) = self.collector.next_batch() else {
-                break;
-            };
-            self.hash(&batch)?;
-        }
-        Ok(())
-    }
-
-    fn show(&mut self, watch: &mut impl FnMut(&LiveView<'_>) -> Go) -> Result<Go, Error> {
-        self.collector.name_inodes(&self.instrument)?;
-        let counters = self.instrument.counters.read()?;
-        let misses = self.instrument.misses();
-        let counted = self.census.counted();
-        let repaired = self.census.repaired(self.losses()?);
-        self.collector
-            .close(&counters, &misses, counted && repaired);
-        Ok(watch(&LiveView {
-            measurement: &self.collector.measurement,
-            census: self.census.at().map(|at| (at, self.instrument.frames)),
-            counted,
-            flow: self.collector.flow,
-            hook_costs: self.instrument.counters.costs()?,
-            counters,
-            distributions: &self.collector.distributions,
-            elapsed: self.collector.elapsed(),
-        }))
-    }
 }

@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     fs, io,
-    os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd},
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     path::Path,
 };
 
@@ -13,7 +13,6 @@ use aya::{
     maps::{self, MapData, PerCpuHashMap},
     programs::KProbe,
 };
-use aya_obj::generated::{PERF_EVENT_IOC_ENABLE, PERF_EVENT_IOC_SET_BPF, perf_event_attr};
 use sharestat_ebpf::records::{TracedPlace, TracedSite};
 
 use super::{
@@ -22,10 +21,8 @@ use super::{
     error::Error,
     layout::layout_of,
     object::{self, Parameters},
+    perf_event::{self, Whose},
 };
-
-/// `PERF_FLAG_FD_CLOEXEC` (`include/uapi/linux/perf_event.h`).
-const CLOSE_ON_EXEC: libc::c_ulong = 1 << 3;
 
 /// The program that runs at each instruction.
 const PROGRAM: &str = "trace_hit";
@@ -129,8 +126,7 @@ impl Tracer {
         let descriptor = program
             .fd()
             .map_err(|source| object::program_error(PROGRAM, &source))?
-            .as_fd()
-            .as_raw_fd();
+            .as_fd();
         let mut events = Vec::with_capacity(probes.len());
         let mut refused = Vec::new();
         for probe in probes {
@@ -174,40 +170,14 @@ fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<maps::Map, Error> {
     ebpf.take_map(name).ok_or(Error::Missing { name })
 }
 
-/// A kprobe at `address`: by address, because names are not unique.
-fn open(kind: u32, address: u64, program: i32) -> io::Result<OwnedFd> {
-    // SAFETY: integers and unions of integers, for which zero is a value.
-    let mut attributes: perf_event_attr = unsafe { std::mem::zeroed() };
-    attributes.type_ = kind;
-    attributes.size = u32::try_from(size_of::<perf_event_attr>()).unwrap_or(u32::MAX);
+/// A kprobe at `address`: by address, because names are not unique. An event on one CPU,
+/// whose program runs on all (`kprobe_perf_func` looks at the program, not at the CPU).
+fn open(kind: u32, address: u64, program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mut attributes = perf_event::attributes(kind);
     // No function name (`kprobe_func`), but an address (`kprobe_addr`).
     attributes.__bindgen_anon_4.config2 = address;
-    // SAFETY: the attributes outlive the call and tell their own size; the rest are
-    // numbers: all tasks (-1), an event on CPU 0 whose program runs on all, no group (-1).
-    let descriptor = unsafe {
-        libc::syscall(
-            libc::SYS_perf_event_open,
-            &raw const attributes,
-            -1,
-            0,
-            -1,
-            CLOSE_ON_EXEC,
-        )
-    };
-    let descriptor = i32::try_from(descriptor).unwrap_or(-1);
-    if descriptor < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: a new descriptor that nobody else owns.
-    let event = unsafe { OwnedFd::from_raw_fd(descriptor) };
-    for (request, argument) in [
-        (PERF_EVENT_IOC_SET_BPF, program),
-        (PERF_EVENT_IOC_ENABLE, 0),
-    ] {
-        // SAFETY: an open descriptor, and the number that the request takes.
-        if unsafe { libc::ioctl(event.as_raw_fd(), request.into(), argument) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
-    }
+    let event = perf_event::open(&attributes, Whose::AllOn(0))?;
+    perf_event::run_program(&event, program)?;
+    perf_event::enable(&event)?;
     Ok(event)
 }

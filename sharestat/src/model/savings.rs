@@ -12,6 +12,7 @@ use super::{
     measurement::Identities,
     scopes::{Nearness, ScopeRow},
     units::{Bytes, ContentHash, PageIndex},
+    view::InodeView,
     whole::{WholeClass, pages_in_common, whole_classes},
 };
 
@@ -302,11 +303,20 @@ fn by_content(index: &ContentIndex) -> (Classes, Classes) {
     (classes, zero)
 }
 
-/// Same content at the same page index. Sorts 8 bytes per duplicate page: hash and
-/// index mixed to one key, which meets another by chance as rarely as the hash itself.
 fn by_offset(index: &ContentIndex) -> Classes {
+    at_same_offset(index, index.inodes().filter(|inode| inode.eligible))
+}
+
+/// Pages of `inodes` with the same content at the same page index, one class for each
+/// that at least two of them have; zero pages are left out. Sorts 8 bytes per duplicate
+/// page: hash and index mixed to one key, which meets another by chance as rarely as the
+/// hash itself.
+pub(super) fn at_same_offset<'i>(
+    index: &'i ContentIndex,
+    inodes: impl Iterator<Item = InodeView<'i>>,
+) -> Classes {
     let mut keys: Vec<u64> = Vec::new();
-    for inode in index.inodes().filter(|inode| inode.eligible) {
+    for inode in inodes {
         index.visit_contents(&inode, |page, content, copies| {
             if copies > 1 && content != index.zero() {
                 keys.push(mix(content, page));

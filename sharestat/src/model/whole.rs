@@ -10,7 +10,7 @@ use super::{
     inode::InodeId,
     kin::Kin,
     measurement::{Identities, Proof},
-    savings::{Classes, Confidence, mix},
+    savings::{Classes, Confidence, at_same_offset, mix},
     units::{ContentHash, PageIndex},
 };
 
@@ -67,21 +67,7 @@ pub fn whole_classes(
 /// that at least two of `files` have. Zero pages are left out.
 #[must_use]
 pub(super) fn pages_in_common(index: &ContentIndex, files: &[InodeId]) -> Classes {
-    // 8 bytes per page, as for `offset`.
-    let mut keys: Vec<u64> = Vec::new();
-    for inode in files.iter().filter_map(|inode| index.view(*inode)) {
-        index.visit_contents(&inode, |page, content, count| {
-            if count > 1 && content != index.zero() {
-                keys.push(mix(content, page));
-            }
-        });
-    }
-    keys.sort_unstable();
-    let mut classes = Classes::default();
-    for class in keys.chunk_by(|one, next| one == next) {
-        classes.add(class.len() as u64);
-    }
-    classes
+    at_same_offset(index, files.iter().filter_map(|inode| index.view(*inode)))
 }
 
 /// The hashed pages of one or more files, by page.

@@ -1,6 +1,7 @@
 //! Screens as text and style per cell, and that no key on any screen size panics.
 
 mod behaviour;
+mod replay;
 mod robust;
 mod screens;
 
@@ -16,9 +17,10 @@ use ratatui::{
 
 use super::{
     draw::{Hits, draw},
-    frame::Frame,
+    fixture,
+    frame::{Command, Frame, Playback},
     keys::{Key, KeyMap},
-    state::State,
+    state::{Effect, State},
     theme::Theme,
 };
 
@@ -29,6 +31,35 @@ fn state(frame: Frame, theme: Theme) -> State {
         Duration::from_secs(1),
         Arc::new(frame),
     )
+}
+
+fn plain() -> State {
+    state(fixture::troubled(), Theme::new(true, false))
+}
+
+/// A frame of a recording that is played.
+fn playing() -> Frame {
+    Frame {
+        playback: Some(Playback {
+            position_ms: 12_000,
+            length_ms: 100_000,
+            speed: 2.0,
+            paused: false,
+            cut: Some("cut after 7 complete blocks".to_owned()),
+        }),
+        ..fixture::troubled()
+    }
+}
+
+/// What the collector is asked for.
+fn sent(state: &mut State) -> Vec<Command> {
+    let effects = state.take_effects().into_iter();
+    effects
+        .filter_map(|effect| match effect {
+            Effect::Send(command) => Some(command),
+            _ => None,
+        })
+        .collect()
 }
 
 fn event(key: Key) -> KeyEvent {

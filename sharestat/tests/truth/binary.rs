@@ -31,9 +31,9 @@ pub(crate) fn command<Word: AsRef<OsStr>>(arguments: impl IntoIterator<Item = Wo
     command
 }
 
-/// `sharestat scan` of the files below `directory`, as JSON, all rows.
-pub(crate) fn scan_command(engine: Engine, directory: &Path) -> Command {
-    let mut command = command([
+/// `sharestat scan` of everything, as JSON, all rows.
+pub(crate) fn whole_machine_command(engine: Engine) -> Command {
+    command([
         "scan",
         "--format",
         "json",
@@ -41,7 +41,12 @@ pub(crate) fn scan_command(engine: Engine, directory: &Path) -> Command {
         "0",
         "--engine",
         engine.name(),
-    ]);
+    ])
+}
+
+/// The same of the files below `directory`.
+pub(crate) fn scan_command(engine: Engine, directory: &Path) -> Command {
+    let mut command = whole_machine_command(engine);
     command.arg("--path").arg(directory);
     command
 }

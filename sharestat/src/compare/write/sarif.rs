@@ -83,18 +83,11 @@ fn finding(outcome: &Outcome, artifact: &str) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::{check::rule::Rule, sample};
+    use crate::compare::sample;
 
     #[test]
     fn what_fails_is_an_error_and_what_passes_is_no_finding() {
-        let rules = [
-            "duplicate,percent=5,bytes=4096",
-            "zero,max_bytes=1MiB",
-            "image:*,bytes=1",
-        ];
-        let rules = rules.map(|rule| Rule::parse(rule).expect("valid"));
-        let base = sample::report();
-        let document = Check::new(&rules, Some(&base), &sample::grown(), &[]);
+        let document = sample::checked(None);
         let mut out = Vec::new();
         check(&document, "sharestat.toml", &mut out).expect("memory takes everything");
         let value: serde_json::Value = serde_json::from_slice(&out).expect("JSON");

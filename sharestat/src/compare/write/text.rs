@@ -172,7 +172,7 @@ pub fn check(check: &Check, layout: Layout, mut out: impl Write) -> io::Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::{check::rule::Rule, sample};
+    use crate::compare::sample;
 
     #[test]
     fn a_comparison_shows_change_per_cent_and_who_moved() {
@@ -184,14 +184,7 @@ mod tests {
 
     #[test]
     fn a_check_shows_every_rule_and_the_sum() {
-        let rules = [
-            "duplicate,percent=5,bytes=4096",
-            "zero,max_bytes=1MiB",
-            "image:*,bytes=1",
-        ];
-        let rules = rules.map(|rule| Rule::parse(rule).expect("valid"));
-        let base = sample::report();
-        let document = Check::new(&rules, Some(&base), &sample::grown(), &[]);
+        let document = sample::checked(None);
         let mut out = Vec::new();
         check(&document, Layout::default(), &mut out).expect("memory takes everything");
         insta::assert_snapshot!(String::from_utf8(out).expect("text"));

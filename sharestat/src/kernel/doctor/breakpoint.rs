@@ -5,16 +5,11 @@ use std::{
     fs::File,
     hint::black_box,
     io::{self, Read as _},
-    os::fd::FromRawFd as _,
 };
 
-use aya_obj::generated::{HW_BREAKPOINT_LEN_8, HW_BREAKPOINT_W, perf_event_attr};
+use aya_obj::generated::HW_BREAKPOINT_W;
 
-/// `PERF_TYPE_BREAKPOINT` (`include/uapi/linux/perf_event.h`).
-const PERF_TYPE_BREAKPOINT: u32 = 5;
-
-/// `PERF_FLAG_FD_CLOEXEC`, same header.
-const PERF_FLAG_FD_CLOEXEC: libc::c_ulong = 1 << 3;
+use crate::kernel::perf_event::{self, Whose};
 
 /// How often the watched variable is written.
 pub(super) const WRITES: u64 = 3;
@@ -35,31 +30,8 @@ pub(super) fn hits() -> io::Result<u64> {
 
 /// A counter of writes that this thread makes to `variable`, from user space only.
 fn open(variable: *const u64) -> io::Result<File> {
-    // SAFETY: integers and unions of integers, for which zero is a value.
-    let mut attributes: perf_event_attr = unsafe { std::mem::zeroed() };
-    attributes.type_ = PERF_TYPE_BREAKPOINT;
-    attributes.size = u32::try_from(size_of::<perf_event_attr>()).unwrap_or(u32::MAX);
-    attributes.bp_type = HW_BREAKPOINT_W;
-    attributes.__bindgen_anon_3.bp_addr = variable as u64;
-    attributes.__bindgen_anon_4.bp_len = u64::from(HW_BREAKPOINT_LEN_8);
+    let mut attributes = perf_event::breakpoint(variable as u64, HW_BREAKPOINT_W);
     attributes.set_exclude_kernel(1);
     attributes.set_exclude_hv(1);
-    // SAFETY: the attributes outlive the call and tell their own size; the rest are
-    // numbers: this thread (0), any CPU (-1), no group (-1), close on exec.
-    let descriptor = unsafe {
-        libc::syscall(
-            libc::SYS_perf_event_open,
-            &raw const attributes,
-            0,
-            -1,
-            -1,
-            PERF_FLAG_FD_CLOEXEC,
-        )
-    };
-    let descriptor = i32::try_from(descriptor).unwrap_or(-1);
-    if descriptor < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: a new descriptor that nobody else owns.
-    Ok(unsafe { File::from_raw_fd(descriptor) })
+    perf_event::open(&attributes, Whose::ThisThread).map(File::from)
 }

@@ -3,21 +3,15 @@
 
 use std::{
     fs, io,
-    os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
+    os::fd::{BorrowedFd, OwnedFd},
 };
 
-use aya_obj::generated::{
-    HW_BREAKPOINT_LEN_8, HW_BREAKPOINT_RW, PERF_EVENT_IOC_DISABLE,
-    PERF_EVENT_IOC_MODIFY_ATTRIBUTES, PERF_EVENT_IOC_SET_BPF, perf_event_attr,
+use aya_obj::generated::{HW_BREAKPOINT_RW, perf_event_attr};
+
+use crate::kernel::{
+    error::Error,
+    perf_event::{self, Whose},
 };
-
-use crate::kernel::error::Error;
-
-/// `PERF_TYPE_BREAKPOINT` (`include/uapi/linux/perf_event.h`).
-const PERF_TYPE_BREAKPOINT: u32 = 5;
-
-/// `PERF_FLAG_FD_CLOEXEC`, same header.
-const PERF_FLAG_FD_CLOEXEC: libc::c_ulong = 1 << 3;
 
 /// Debug registers of a CPU for addresses (DR0 to DR3).
 pub const SLOTS: usize = 4;
@@ -66,7 +60,7 @@ impl Breakpoints {
         for (number, address) in addresses.iter().take(self.wanted).enumerate() {
             if let Some(slot) = self.slots.get_mut(number) {
                 for event in &slot.events {
-                    modify(event, &attributes(*address)).map_err(refused)?;
+                    perf_event::modify(event, &attributes(*address)).map_err(refused)?;
                 }
                 slot.armed = true;
             } else {
@@ -101,7 +95,7 @@ impl Breakpoints {
         for slot in self.slots.iter_mut().skip(first).filter(|slot| slot.armed) {
             for event in &slot.events {
                 // An event that cannot be disabled belongs to a CPU that went away.
-                let _ = ioctl(event, PERF_EVENT_IOC_DISABLE, 0);
+                let _ = perf_event::disable(event);
             }
             slot.armed = false;
         }
@@ -114,13 +108,7 @@ fn refused(source: io::Error) -> Error {
 
 /// Eight bytes, reads and writes, every access, kernel and user.
 fn attributes(address: u64) -> perf_event_attr {
-    // SAFETY: integers and unions of integers, for which zero is a value.
-    let mut attributes: perf_event_attr = unsafe { std::mem::zeroed() };
-    attributes.type_ = PERF_TYPE_BREAKPOINT;
-    attributes.size = u32::try_from(size_of::<perf_event_attr>()).unwrap_or(u32::MAX);
-    attributes.bp_type = HW_BREAKPOINT_RW;
-    attributes.__bindgen_anon_3.bp_addr = address;
-    attributes.__bindgen_anon_4.bp_len = u64::from(HW_BREAKPOINT_LEN_8);
+    let mut attributes = perf_event::breakpoint(address, HW_BREAKPOINT_RW);
     attributes.__bindgen_anon_1.sample_period = 1;
     attributes
 }
@@ -134,58 +122,15 @@ fn open_everywhere(
     let attributes = attributes(address);
     let mut events = Vec::with_capacity(cpus.len());
     for cpu in cpus {
-        let event = match open(&attributes, *cpu) {
+        let event = match perf_event::open(&attributes, Whose::AllOn(*cpu)) {
             Ok(event) => event,
             Err(error) if error.raw_os_error() == Some(libc::ENODEV) => continue,
             Err(error) => return Err(error),
         };
-        let program = program.as_raw_fd();
-        ioctl(
-            &event,
-            PERF_EVENT_IOC_SET_BPF,
-            u64::from(program.cast_unsigned()),
-        )?;
+        perf_event::run_program(&event, program)?;
         events.push(event);
     }
     Ok(events)
-}
-
-fn open(attributes: &perf_event_attr, cpu: u32) -> io::Result<OwnedFd> {
-    // SAFETY: the attributes outlive the call and tell their own size; the rest are
-    // numbers: all tasks (-1) on one CPU, no group (-1), close on exec.
-    let descriptor = unsafe {
-        libc::syscall(
-            libc::SYS_perf_event_open,
-            std::ptr::from_ref(attributes),
-            -1,
-            cpu,
-            -1,
-            PERF_FLAG_FD_CLOEXEC,
-        )
-    };
-    let descriptor = i32::try_from(descriptor).unwrap_or(-1);
-    if descriptor < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: a new descriptor that nobody else owns.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
-}
-
-/// Moves the breakpoint (4.17 and later): cheaper than closing and opening.
-fn modify(event: &OwnedFd, attributes: &perf_event_attr) -> io::Result<()> {
-    let attributes = std::ptr::from_ref(attributes) as u64;
-    ioctl(event, PERF_EVENT_IOC_MODIFY_ATTRIBUTES, attributes)
-}
-
-fn ioctl(event: &OwnedFd, request: u32, argument: u64) -> io::Result<()> {
-    // SAFETY: the descriptor is open, and the argument is what the request takes: a
-    // number, or the address of attributes that outlive the call.
-    let result = unsafe { libc::ioctl(event.as_raw_fd(), request.into(), argument) };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
 }
 
 /// Other processes with perf events: they may hold the debug registers. Debuggers hold

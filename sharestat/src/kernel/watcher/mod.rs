@@ -5,29 +5,24 @@
 mod breakpoints;
 
 use aya::{
-    Ebpf,
     maps::{MapData, RingBuf},
     programs::PerfEvent,
 };
 use sharestat_ebpf::{
     counters::Counter,
-    records::{
-        FrameBatch, FrameRecord, HASH_BATCH_PAGES, HashBatch, HashRequest, TEXT_BYTES, WatchHit,
-        page_status,
-    },
+    records::{FrameRecord, HASH_BATCH_PAGES, HashRequest, TEXT_BYTES, WatchHit, page_status},
 };
 
 use self::breakpoints::Breakpoints;
 pub use self::breakpoints::SLOTS;
 use super::{
     btf::KernelTypes,
-    calibration::{self, KnownPage},
-    capabilities,
     counters::CounterMaps,
     error::Error,
     kernel_log::KernelLog,
     layout::layout_of,
     object::{self, Parameters},
+    proven::Proven,
     shared_array::SharedArray,
 };
 use crate::seed::Seed;
@@ -62,9 +57,6 @@ pub struct WatchCounts {
     pub lost: u64,
 }
 
-/// Frames walked by one test run, as in [`super::instrument`].
-const WALK_FRAMES: u64 = 16_384;
-
 /// The name of the program that runs at each access.
 const PROGRAM: &str = "watch_hit";
 
@@ -73,10 +65,8 @@ const ON_REQUEST: [&str; 3] = ["hash_pages", "walk_frames", "read_text"];
 
 /// The loaded, calibrated watcher.
 pub struct Watcher {
-    ebpf: Ebpf,
+    proven: Proven,
     hits: RingBuf<MapData>,
-    frame_work: SharedArray<FrameBatch>,
-    hash_work: SharedArray<HashBatch>,
     text: SharedArray<[u8; TEXT_BYTES]>,
     counters: CounterMaps,
     breakpoints: Breakpoints,
@@ -91,16 +81,13 @@ impl Watcher {
     /// # Errors
     /// When a privilege, a kernel feature or the proof fails; see [`Error`].
     pub fn start(options: &WatcherOptions) -> Result<Self, Error> {
-        if !object::is_embedded() {
-            return Err(Error::WithoutBpf);
-        }
-        capabilities::require()?;
+        Proven::require()?;
         let layout = layout_of(&KernelTypes::of_kernel()?)?;
         let seed = Seed::random().map_err(|source| Error::Calibration {
             reason: format!("cannot get random bytes: {source}"),
         })?;
         let frames = object::frames()?;
-        let mut parameters = Parameters {
+        let parameters = Parameters {
             layout,
             memory_map_base: 0,
             direct_map_base: 0,
@@ -114,19 +101,9 @@ impl Watcher {
             frames: 0,
             log_level: options.log_level,
         };
-        let page = KnownPage::new()?;
-        let bases = calibration::find_bases(&parameters, &page)?;
-        parameters.memory_map_base = bases.memory_map;
-        parameters.direct_map_base = bases.direct_map;
-        let mut ebpf = object::open(&parameters)?;
-        let log = KernelLog::start(&mut ebpf, options.log_level);
-        for program in ON_REQUEST {
-            object::load_on_request(&mut ebpf, program)?;
-        }
-        let hash_work = SharedArray::map(&ebpf, "HASH_WORK", 1)?;
-        calibration::prove(&ebpf, &hash_work, &page, &bases, parameters.seed)?;
-        let frame_work = SharedArray::map(&ebpf, "FRAME_WORK", 1)?;
-        let text = SharedArray::map(&ebpf, "TEXT", 1)?;
+        let (mut proven, log) = Proven::start(parameters, &ON_REQUEST)?;
+        let ebpf = &mut proven.ebpf;
+        let text = SharedArray::map(ebpf, "TEXT", 1)?;
         let program: &mut PerfEvent = ebpf
             .program_mut(PROGRAM)
             .ok_or(Error::Missing { name: PROGRAM })?
@@ -135,7 +112,7 @@ impl Watcher {
         program
             .load()
             .map_err(|source| object::program_error(PROGRAM, &source))?;
-        let counters = CounterMaps::take(&mut ebpf)?;
+        let counters = CounterMaps::take(ebpf)?;
         let map = ebpf
             .take_map("HITS")
             .ok_or(Error::Missing { name: "HITS" })?;
@@ -148,10 +125,8 @@ impl Watcher {
             source,
         })?;
         Ok(Self {
-            ebpf,
+            proven,
             hits,
-            frame_work,
-            hash_work,
             text,
             counters,
             breakpoints: Breakpoints::new(cpus, options.slots),
@@ -191,23 +166,9 @@ impl Watcher {
         end: u64,
         found: &mut dyn FnMut(&FrameRecord),
     ) -> Result<(), Error> {
-        let mut frame = first;
-        while frame < end {
-            let frames = (end - frame).min(WALK_FRAMES).next_multiple_of(64);
-            object::run(&self.ebpf, "walk_frames", &[0, frame, frames], None)?;
-            let next = self.frame_work.read(0, |batch| {
-                let records = usize::try_from(batch.records).unwrap_or(usize::MAX);
-                batch
-                    .frames
-                    .get(..records)
-                    .unwrap_or(&[])
-                    .iter()
-                    .for_each(&mut *found);
-                batch.next_frame
-            });
-            frame = next.max(frame + 64);
-        }
-        Ok(())
+        self.proven.walk(0, first, end, &mut |records| {
+            records.iter().for_each(&mut *found);
+        })
     }
 
     /// Hash of the first page of each folio; `None` where it cannot be hashed now.
@@ -217,28 +178,23 @@ impl Watcher {
     pub fn first_hashes(&self, folios: &[FrameRecord]) -> Result<Vec<Option<u64>>, Error> {
         let mut hashes = Vec::with_capacity(folios.len());
         for chunk in folios.chunks(HASH_BATCH_PAGES) {
-            self.hash_work.write(0, |batch| {
-                for ((request, folio), number) in batch.requests.iter_mut().zip(chunk).zip(0..) {
-                    *request = HashRequest {
-                        inode: folio.inode,
-                        ino: folio.ino,
-                        index: folio.index,
-                        folio: folio.folio,
-                        generation: folio.generation,
-                        dev: folio.dev,
-                        pages: 1,
-                        first_result: number,
-                    };
-                }
-                batch.status = [page_status::RACED; HASH_BATCH_PAGES];
-            });
-            object::run(&self.ebpf, "hash_pages", &[0, chunk.len() as u64], None)?;
-            self.hash_work.read(0, |batch| {
-                let pairs = batch.status.iter().zip(&batch.hashes).take(chunk.len());
-                hashes.extend(
-                    pairs.map(|(status, hash)| (*status == page_status::HASHED).then_some(*hash)),
-                );
-            });
+            let requests: Vec<HashRequest> = chunk
+                .iter()
+                .map(|folio| HashRequest {
+                    inode: folio.inode,
+                    ino: folio.ino,
+                    index: folio.index,
+                    folio: folio.folio,
+                    generation: folio.generation,
+                    dev: folio.dev,
+                    pages: 1,
+                    first_result: 0,
+                })
+                .collect();
+            let mut results = Vec::with_capacity(chunk.len());
+            self.proven.hash(0, &requests, &mut results)?;
+            let known = |(status, hash): (u8, u64)| (status == page_status::HASHED).then_some(hash);
+            hashes.extend(results.into_iter().map(known));
         }
         Ok(hashes)
     }
@@ -250,6 +206,7 @@ impl Watcher {
     pub fn arm(&mut self, folios: &[u64]) -> Result<usize, Error> {
         let words: Vec<u64> = folios.iter().map(|folio| folio + self.mapping).collect();
         let program: &PerfEvent = self
+            .proven
             .ebpf
             .program(PROGRAM)
             .ok_or(Error::Missing { name: PROGRAM })?
@@ -293,7 +250,7 @@ impl Watcher {
         let mut bytes = Vec::with_capacity(length.next_multiple_of(TEXT_BYTES));
         let mut address = start;
         while address < end {
-            object::run(&self.ebpf, "read_text", &[address], None)?;
+            object::run(&self.proven.ebpf, "read_text", &[address], None)?;
             self.text.read(0, |text| bytes.extend_from_slice(text));
             address += TEXT_BYTES as u64;
         }

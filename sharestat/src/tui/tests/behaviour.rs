@@ -8,7 +8,7 @@ use super::{
         columns::{COLUMNS, Column},
         draw::Hit,
         fixture,
-        frame::{Command, Play, Playback},
+        frame::Command,
         pages::{Page, View},
         rows::{Row, RowKey},
         state::Effect,
@@ -19,76 +19,9 @@ use super::{
 };
 use crate::{model::inode::InodeId, query::Value};
 
-fn plain() -> State {
-    state(fixture::troubled(), Theme::new(true, false))
-}
-
 fn selected_path(state: &State) -> String {
     let row = state.selected().expect("a row under the cursor");
     state.frame().files[row].path.to_string()
-}
-
-fn sent(state: &mut State) -> Vec<Command> {
-    let effects = state.take_effects().into_iter();
-    effects
-        .filter_map(|effect| match effect {
-            Effect::Send(command) => Some(command),
-            _ => None,
-        })
-        .collect()
-}
-
-fn playing() -> Frame {
-    Frame {
-        playback: Some(Playback {
-            position_ms: 12_000,
-            length_ms: 100_000,
-            speed: 2.0,
-            paused: false,
-            cut: Some("cut after 7 complete blocks".to_owned()),
-        }),
-        ..fixture::troubled()
-    }
-}
-
-#[test]
-fn a_replay_says_where_it_is_and_takes_its_keys() {
-    let mut state = state(playing(), Theme::new(true, false));
-    let (buffer, _) = paint(&mut state, 140, 30);
-    let status = row(&buffer, 1);
-    assert!(
-        status.contains("replay at 12 s of 1 min 40 s ×2"),
-        "{status}"
-    );
-    assert!(status.contains("recording was cut"), "{status}");
-    assert!(row(&buffer, 29).contains("p Pause"));
-    type_text(&mut state, "p.,)(+-0}{");
-    let wanted = [
-        Play::Pause,
-        Play::Step,
-        Play::StepBack,
-        Play::Seek(10),
-        Play::Seek(-10),
-        Play::Faster,
-        Play::Slower,
-        Play::Start,
-        Play::Seek(60),
-        Play::Seek(-60),
-    ];
-    assert_eq!(sent(&mut state), wanted.map(Command::Play));
-    // Standing still is no reason to say that the data is old.
-    let later = state.frame().taken + Duration::from_mins(1);
-    let (buffer, _) = paint_at(&mut state, 140, 30, later);
-    assert!(!text(&buffer).contains("old"));
-}
-
-#[test]
-fn keys_of_a_replay_say_so_when_there_is_none() {
-    let mut state = plain();
-    type_text(&mut state, "p");
-    assert!(sent(&mut state).is_empty());
-    let (buffer, _) = paint(&mut state, 140, 30);
-    assert!(row(&buffer, 29).contains("only a recording can be played"));
 }
 
 #[test]

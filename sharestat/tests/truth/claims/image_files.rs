@@ -8,7 +8,7 @@ use crate::{
     corpus::{PAGE, PlannedFile},
     disk::Disk,
     erofs_images,
-    harness::{Engine, OrFail, Outcome, in_guest, kernel_version, per_engine},
+    harness::{Engine, OrFail, Outcome, in_guest, kernel_version, not_here, per_engine},
     mount::Mount,
     report::Report,
     residency,
@@ -24,9 +24,9 @@ fn plan() -> [PlannedFile; 1] {
     [PlannedFile::counting("lib", 1, PAGES)]
 }
 
-/// In guests the disks are no loop devices: there is no image file.
 fn on_loop_devices(engine: Engine) -> Outcome {
     if in_guest() {
+        not_here("disks of guests are no loop devices: there is no image file");
         return Ok(());
     }
     twice(engine, |scratch, name| {
@@ -37,9 +37,9 @@ fn on_loop_devices(engine: Engine) -> Outcome {
     })
 }
 
-/// Since Linux 6.12.
 fn mounted_from_files(engine: Engine) -> Outcome {
     if kernel_version() < (6, 12) {
+        not_here("EROFS is mounted from files since 6.12");
         return Ok(());
     }
     twice(engine, |scratch, name| {

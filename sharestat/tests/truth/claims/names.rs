@@ -39,16 +39,7 @@ fn a_file_in_memory_has_its_name(engine: Engine) {
     let content = vec![7; PAGES * PAGE];
     file.write_all(&content).or_fail("writing");
     // It lies below no directory, so the whole machine is looked at.
-    let words = [
-        "scan",
-        "--format",
-        "json",
-        "--top",
-        "0",
-        "--engine",
-        engine.name(),
-    ];
-    let report = binary::finish(binary::command(words)).report();
+    let report = binary::finish(binary::whole_machine_command(engine)).report();
     let found = only(&report, " memfd:truth-of-names");
     assert_eq!(found["resident_bytes"], PAGES * PAGE);
 }
