@@ -10,7 +10,6 @@ pub mod document;
 pub mod estimate;
 pub mod exercise;
 pub mod live;
-pub mod output;
 pub mod random;
 #[cfg(test)]
 mod sample;
@@ -21,5 +20,6 @@ pub mod symbols;
 pub mod table;
 pub mod trace;
 pub mod watch;
+pub mod write;
 
 pub use live::{LiveError, Watched};

@@ -8,7 +8,7 @@ use super::super::{
 };
 use super::args::{DerefsFormat, DerefsOutputArgs};
 use crate::{
-    derefs::{document::Document, output as formats},
+    derefs::{document::Document, write as formats},
     identity::escape::printable,
 };
 

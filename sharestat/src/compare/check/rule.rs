@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use wildmatch::WildMatchPattern;
+
 use crate::query::parse_size;
 
 /// Which list of a report a rule looks at.
@@ -84,7 +86,7 @@ impl Measure {
     /// Whether the rule is about a row of this name.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
-        glob(self.pattern.as_bytes(), name.as_bytes())
+        Glob::new(&self.pattern).matches(name)
     }
 
     /// Whether it may be about several rows.
@@ -107,27 +109,8 @@ impl fmt::Display for Measure {
     }
 }
 
-/// `*` is any text, everything else itself. Linear in the text for each star.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut at, mut place) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while place < text.len() {
-        if pattern.get(at) == Some(&b'*') {
-            star = Some((at, place));
-            at += 1;
-        } else if pattern.get(at) == text.get(place) {
-            at += 1;
-            place += 1;
-        } else if let Some((starred, from)) = star {
-            at = starred + 1;
-            place = from + 1;
-            star = Some((starred, place));
-        } else {
-            return false;
-        }
-    }
-    pattern[at..].iter().all(|sign| *sign == b'*')
-}
+/// `*` is any text, everything else itself: names hold no zero, which stands for one sign.
+type Glob = WildMatchPattern<'*', '\0'>;
 
 /// What a rule allows. A pair of limits is exceeded when both are; a limit that was not
 /// given is no obstacle.
@@ -316,8 +299,16 @@ mod tests {
 
     #[test]
     fn a_star_is_any_text() {
-        assert!(glob(b"/srv/*", b"/srv/a/b") && glob(b"*", b"") && glob(b"a*c*e", b"abcde"));
-        assert!(!glob(b"/srv/*", b"/usr/a") && !glob(b"a", b"ab") && !glob(b"", b"a"));
+        assert!(
+            Glob::new("/srv/*").matches("/srv/a/b")
+                && Glob::new("*").matches("")
+                && Glob::new("a*c*e").matches("abcde")
+        );
+        assert!(
+            !Glob::new("/srv/*").matches("/usr/a")
+                && !Glob::new("a").matches("ab")
+                && !Glob::new("").matches("a")
+        );
     }
 
     proptest! {
@@ -331,7 +322,7 @@ mod tests {
             let (from, to) = (from.min(text.len()), to.min(text.len()));
             let (from, to) = (from.min(to), from.max(to));
             let pattern = format!("{}*{}", &text[..from], &text[to..]);
-            prop_assert!(glob(pattern.as_bytes(), text.as_bytes()));
+            prop_assert!(Glob::new(&pattern).matches(&text));
         }
     }
 }
