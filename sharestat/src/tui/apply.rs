@@ -40,6 +40,8 @@ impl State {
         }
         // Several keys may come between two pictures: each sees the page of the one before.
         self.prepare(self.size);
+        // It answered the key before, and hides the footer.
+        self.message = None;
         let key = Key::from(event);
         let bound = self.keys.action(key);
         let columns = self.page().table().map_or(&[][..], |table| table.columns());

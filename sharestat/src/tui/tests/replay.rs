@@ -46,4 +46,8 @@ fn keys_of_a_replay_say_so_when_there_is_none() {
     assert!(sent(&mut state).is_empty());
     let (buffer, _) = paint(&mut state, 140, 30);
     assert!(row(&buffer, 29).contains("only a recording can be played"));
+    // The next key takes the answer away.
+    type_text(&mut state, "j");
+    let (buffer, _) = paint(&mut state, 140, 30);
+    assert!(row(&buffer, 29).contains("? Help"));
 }
