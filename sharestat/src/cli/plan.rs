@@ -80,3 +80,6 @@ fn by_ending(path: &Path) -> Option<PlanFormat> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

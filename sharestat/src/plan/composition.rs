@@ -32,6 +32,8 @@ type Key = (u64, u64);
 /// Gathers the pages of measurements whose hashes can be compared.
 #[derive(Debug, Default)]
 pub struct Composer {
+    /// Whether contents are looked for in other measurements, too.
+    several: bool,
     carriers: Carriers,
     /// The image of each container, by its number.
     containers: Vec<usize>,
@@ -54,6 +56,15 @@ struct EqualFiles {
 }
 
 impl Composer {
+    /// For one measurement, or for several, whose contents are compared.
+    #[must_use]
+    pub fn new(measurements: usize) -> Self {
+        Self {
+            several: measurements > 1,
+            ..Self::default()
+        }
+    }
+
     /// Adds the pages of a measurement: those of containers with an image, and, when asked
     /// for, those of no container.
     pub fn add(
@@ -82,13 +93,19 @@ impl Composer {
             let layer = equal.at_one_path.get(&inode.id).copied();
             for (page, state) in inode.pages() {
                 let keys = match state {
-                    PageState::Hashed(content) if content != index.zero() => [
-                        None,
-                        layer.map(|class| (class, page.0)),
-                        whole.map(|class| (class, page.0)),
-                        Some((content.0, page.0)),
-                        Some((content.0, u64::MAX)),
-                    ],
+                    // Most contents have one copy: they need no look-up by any key.
+                    PageState::Hashed(content)
+                        if content != index.zero()
+                            && (self.several || index.copies(content) > 1) =>
+                    {
+                        [
+                            None,
+                            layer.map(|class| (class, page.0)),
+                            whole.map(|class| (class, page.0)),
+                            Some((content.0, page.0)),
+                            Some((content.0, u64::MAX)),
+                        ]
+                    }
                     PageState::Hashed(_) => [None; MECHANISMS.len()],
                     _ => {
                         *self.unhashed.entry(set).or_default() += 1;

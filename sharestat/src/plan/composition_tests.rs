@@ -94,7 +94,7 @@ fn measurement(containers: &[(u32, Vec<u64>, Vec<u64>)]) -> Measurement {
 
 fn composed(measurement: &Measurement, images: &[Option<usize>], number: usize) -> Vec<Cache> {
     let running = crate::plan::containers::running(&measurement.identity.layers);
-    let mut composer = Composer::default();
+    let mut composer = Composer::new(1);
     composer.add(measurement, &running, images, true);
     composer.finish(number)
 }
@@ -178,10 +178,27 @@ fn pages_without_a_hash_and_zero_pages_are_not_shared() {
 fn containers_of_no_image_are_left_out() {
     let measured = measurement(&[(0, vec![5], vec![6]), (1, vec![7, 8, 9], vec![10])]);
     let running = crate::plan::containers::running(&measured.identity.layers);
-    let mut composer = Composer::default();
+    let mut composer = Composer::new(1);
     composer.add(&measured, &running, &[Some(0), None], true);
     assert_eq!(composer.left_out(), Bytes::of_pages(4));
     assert_eq!(composer.counts(1), [1]);
     let caches = composer.finish(1);
     assert_pages(&caches, "none", &[1], 2.0 + 2.0);
+}
+
+/// Two recordings of one image each, on hosts with the same seed.
+#[test]
+fn contents_of_two_measurements_are_compared() {
+    let one = measurement(&[(0, vec![10, 11, 12], vec![])]);
+    let other = measurement(&[(0, vec![10, 11, 13], vec![])]);
+    let mut composer = Composer::new(2);
+    for (number, measured) in [one, other].iter().enumerate() {
+        let running = crate::plan::containers::running(&measured.identity.layers);
+        composer.add(measured, &running, &[Some(number)], number == 0);
+    }
+    let caches = composer.finish(2);
+    assert_pages(&caches, "none", &[1, 1], 2.0 + 6.0);
+    assert_pages(&caches, "content", &[1, 1], 2.0 + 4.0);
+    // That files are equal as a whole is not looked for between measurements.
+    assert_pages(&caches, "erofs", &[1, 1], 2.0 + 6.0);
 }

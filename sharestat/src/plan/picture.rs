@@ -123,7 +123,9 @@ fn draw(plan: &Plan, alone: bool, area: &Area<'_>) -> Result<(), Broken> {
             .map(|point| (scale.x(point.containers), scale.y(point.memory_bytes)))
             .collect();
         if path.len() > 1 {
-            area.draw(&PathElement::new(path, colour.stroke_width(2)))?;
+            // Wider below: a line that another one covers shows at its edges.
+            let above = u32::try_from(rows.len() - number).unwrap_or(1);
+            area.draw(&PathElement::new(path, colour.stroke_width(above + 1)))?;
         }
         if let Some(fits) = row
             .containers_per_host

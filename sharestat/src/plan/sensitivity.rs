@@ -82,7 +82,7 @@ fn assumptions(load: &Load, cache: &Cache, none: &Cache, others: Vec<&Cache>) ->
             variants: vec![(load.clone(), part_unshared(cache, none))],
         },
         Assumption {
-            words: "pages without a hash are shared like none, or all".to_owned(),
+            words: "pages without a hash are all shared".to_owned(),
             variants: vec![(load.clone(), all_hashed(cache, none))],
         },
     ];

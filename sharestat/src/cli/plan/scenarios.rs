@@ -20,6 +20,7 @@ use crate::{
 
 /// Below this a measurement covers too little, in per cent.
 const ENOUGH: f64 = 90.0;
+const LEFT_OUT: &str = "belong to containers that are in no image of the mix, or are measured better elsewhere, and are left out";
 const USUAL: [f64; 3] = [50.0, 90.0, 99.0];
 
 /// The percentiles to plan for; a single `None` when there is one sample.
@@ -82,7 +83,8 @@ pub(super) fn scenario(
     let host = (0..inputs.len())
         .filter(|number| speakers.contains(&Some(*number)))
         .max_by_key(|number| counts(&inputs[*number], question).iter().sum::<u64>());
-    let mut composer = Composer::default();
+    let speaking = (0..inputs.len()).filter(|number| speakers.contains(&Some(*number)));
+    let mut composer = Composer::new(speaking.count());
     for (number, input) in inputs.iter().enumerate() {
         if !speakers.contains(&Some(number)) {
             continue;
@@ -111,11 +113,8 @@ pub(super) fn scenario(
             }
         }
     }
-    if composer.left_out().0 > 0 {
-        notes.push(format!(
-            "{} of page cache belong to containers that are in no image of the mix, or are measured better elsewhere, and are left out",
-            composer.left_out()
-        ));
+    if composer.left_out().0 > 0 && !notes.iter().any(|note| note.ends_with(LEFT_OUT)) {
+        notes.push(format!("{} of page cache {LEFT_OUT}", composer.left_out()));
     }
     if measured {
         add(&mut caches, &composer.finish(images));
@@ -139,7 +138,11 @@ fn add(caches: &mut [Cache], more: &[Cache]) {
 }
 
 /// Refuses a measurement that covers too little, unless that is accepted.
-fn enough(input: &Input, accepted: bool, notes: &mut Vec<String>) -> Result<(), Failure> {
+pub(super) fn enough(
+    input: &Input,
+    accepted: bool,
+    notes: &mut Vec<String>,
+) -> Result<(), Failure> {
     let (percent, complete) = input.coverage();
     let lack = match (percent >= ENOUGH, complete) {
         (true, true) => return Ok(()),

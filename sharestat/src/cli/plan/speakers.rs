@@ -36,7 +36,13 @@ pub(super) fn speakers(
             None => return Err(not_measured(inputs, &question.images[number].name)),
         }
     }
-    seeds_are_equal(inputs, &speakers)?;
+    let recordings = inputs.iter().enumerate().filter(|(number, input)| {
+        speakers.contains(&Some(*number)) && matches!(input.kind, Kind::Recording(_))
+    });
+    let seeds: Vec<(&str, &str)> = recordings
+        .map(|(_, input)| (input.name.as_str(), input.seed_id()))
+        .collect();
+    seeds_are_equal(&seeds)?;
     Ok(speakers)
 }
 
@@ -57,27 +63,18 @@ fn not_measured(inputs: &[Input], image: &str) -> Failure {
     Failure::new(Exit::Usage, words)
 }
 
-fn seeds_are_equal(inputs: &[Input], speakers: &[Option<usize>]) -> Result<(), Failure> {
-    let mut speaking = inputs
-        .iter()
-        .enumerate()
-        .filter(|(number, input)| {
-            speakers.contains(&Some(*number)) && matches!(input.kind, Kind::Recording(_))
-        })
-        .map(|(_, input)| input);
-    let Some(first) = speaking.next() else {
+/// Refuses to compare hashes that were made with different seeds: `speaking` are names
+/// and seed ids.
+pub(super) fn seeds_are_equal(speaking: &[(&str, &str)]) -> Result<(), Failure> {
+    let Some(((name, seed), others)) = speaking.split_first() else {
         return Ok(());
     };
-    match speaking.find(|input| input.seed_id() != first.seed_id()) {
+    match others.iter().find(|(_, other)| other != seed) {
         None => Ok(()),
-        Some(other) => Err(Failure::new(
+        Some((other_name, other)) => Err(Failure::new(
             Exit::Usage,
             format!(
-                "contents of '{}' (seed {}) and '{}' (seed {}) cannot be compared, because their seeds differ; record both with the same '--seed', or all images in one recording",
-                first.name,
-                first.seed_id(),
-                other.name,
-                other.seed_id()
+                "contents of '{name}' (seed {seed}) and '{other_name}' (seed {other}) cannot be compared, because their seeds differ; record both with the same '--seed', or all images in one recording"
             ),
         )),
     }
