@@ -12,7 +12,7 @@ pub mod exercise;
 pub mod live;
 pub mod random;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 pub mod sites;
 pub mod static_list;
 pub mod summary;
