@@ -2,7 +2,7 @@
 //! Every name is escaped; the page allows itself no request (Content-Security-Policy).
 
 mod charts;
-mod tables;
+pub(crate) mod tables;
 mod timeline;
 mod treemap;
 
