@@ -18,8 +18,11 @@ use crate::{
         containers::{Running, Wanted, assigned, running},
         working_set::{Residency, WorkingSets},
     },
-    report::{Host, Report, read},
-    snapshot::recording::{Player, reader::Reader},
+    report::{Host, Report},
+    snapshot::{
+        file,
+        recording::{Player, reader::Reader},
+    },
 };
 
 /// Moments of a recording that are looked at.
@@ -53,7 +56,7 @@ impl Input {
             player.go_to(end).map_err(replay_failure)?;
             Kind::Recording(Box::new(player))
         } else {
-            Kind::Report(Box::new(read::file(path)?))
+            Kind::Report(Box::new(file::open(path, None)?.report))
         };
         Ok(Self {
             name: printable(path),
