@@ -19,8 +19,11 @@ use crate::{
         containers::{Running, Wanted, assigned, running},
         working_set::{Residency, WorkingSets},
     },
-    report::{Host, Report, read},
-    snapshot::recording::{Player, reader::Reader},
+    report::{Host, Report},
+    snapshot::{
+        file,
+        recording::{Player, reader::Reader},
+    },
 };
 
 /// Moments of a recording that are looked at.
@@ -57,7 +60,7 @@ impl Input {
             let complete = player.moment().measurement.complete;
             (Kind::Recording(Box::new(player)), complete)
         } else {
-            let report = read::file(path)?;
+            let report = file::open(path, None)?.report;
             let complete = report.coverage.complete;
             (Kind::Report(Box::new(report)), complete)
         };
