@@ -107,7 +107,7 @@ fn every_command_is_in_the_readme_and_every_option_on_its_page() {
             "README.md lacks '{name}'"
         );
         if ![
-            "scan", "top", "record", "doctor", "report", "diff", "check", "image",
+            "scan", "top", "record", "doctor", "report", "diff", "check", "image", "plan",
         ]
         .contains(&name)
         {
