@@ -16,6 +16,7 @@ mod output;
 mod record;
 mod render;
 mod report;
+mod runtime;
 mod scan;
 mod top;
 mod watch;

@@ -21,6 +21,7 @@ pub mod layers;
 mod ledger;
 pub mod measurement;
 mod observe;
+mod owner;
 pub mod page;
 mod pages;
 mod partners;
