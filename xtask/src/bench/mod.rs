@@ -4,6 +4,7 @@
 mod collector;
 mod fill;
 mod guest;
+mod identity;
 mod index;
 mod kernel;
 mod machine;
@@ -60,16 +61,19 @@ enum Group {
     Collector,
     /// The content index alone
     Index,
+    /// Finding the layers of a large host
+    Identity,
 }
 
 impl Group {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Kernel,
         Self::Scan,
         Self::Fill,
         Self::Peers,
         Self::Collector,
         Self::Index,
+        Self::Identity,
     ];
 
     fn measure(self, setting: &Setting) -> Result<Vec<Row>> {
@@ -80,6 +84,7 @@ impl Group {
             Self::Peers => peers::measure(setting),
             Self::Collector => collector::measure(setting),
             Self::Index => index::measure(setting),
+            Self::Identity => identity::measure(setting),
         }
     }
 }
