@@ -9,6 +9,8 @@ mod derefs;
 mod diff;
 mod doctor;
 mod exit;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod image;
 mod log;
 mod man;

@@ -9,6 +9,8 @@ pub mod diff;
 pub mod document;
 pub mod estimate;
 pub mod exercise;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod live;
 pub mod random;
 #[cfg(test)]

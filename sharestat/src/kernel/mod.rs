@@ -14,6 +14,8 @@ pub mod counters;
 pub mod doctor;
 pub mod error;
 mod events;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod instrument;
 mod kernel_log;
 mod keys;
