@@ -14,6 +14,7 @@ pub mod counters;
 pub mod doctor;
 pub mod error;
 mod events;
+pub mod faults;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 pub mod instrument;

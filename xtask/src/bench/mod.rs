@@ -3,6 +3,7 @@
 
 mod collector;
 mod fill;
+mod frame;
 mod guest;
 mod identity;
 mod index;
@@ -61,18 +62,21 @@ enum Group {
     Collector,
     /// The content index alone
     Index,
+    /// Pictures of the screen
+    Frame,
     /// Finding the layers of a large host
     Identity,
 }
 
 impl Group {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Kernel,
         Self::Scan,
         Self::Fill,
         Self::Peers,
         Self::Collector,
         Self::Index,
+        Self::Frame,
         Self::Identity,
     ];
 
@@ -84,6 +88,7 @@ impl Group {
             Self::Peers => peers::measure(setting),
             Self::Collector => collector::measure(setting),
             Self::Index => index::measure(setting),
+            Self::Frame => frame::measure(setting),
             Self::Identity => identity::measure(setting),
         }
     }

@@ -21,7 +21,7 @@ use crate::{
     report::Host,
     tui::{
         self, Ended, Options,
-        frame::{Command, Frame},
+        frame::{Command, Derefs, Frame},
         list::List,
         theme::{ColourChoice, Theme},
     },
@@ -98,13 +98,14 @@ pub(super) fn options(
 /// The collector's thread: measures, paints, publishes.
 pub(super) fn measure(
     live: Live,
+    derefs: Option<Arc<Derefs>>,
     frames: &watch::Sender<Arc<Frame>>,
     mut commands: mpsc::Receiver<Command>,
 ) -> Result<(), Failure> {
     let runtime = runtime::new()?;
     let explain = Asked::default();
     let (requests, requested) = mpsc::channel(WAITING);
-    let mut painter = Painter::new(Host::read().name).without_early_lists();
+    let mut painter = Painter::new(Host::read().name, derefs).of_this_machine();
     runtime.block_on(async {
         let asked = Arc::clone(&explain);
         let relay = async move {
