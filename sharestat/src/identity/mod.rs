@@ -18,6 +18,7 @@ pub mod mounts;
 pub mod namespaces;
 pub mod overlay;
 mod reach;
+mod regular;
 mod resolver;
 pub mod runtimes;
 pub mod scope;
