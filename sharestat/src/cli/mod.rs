@@ -9,13 +9,17 @@ mod derefs;
 mod diff;
 mod doctor;
 mod exit;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod image;
 mod log;
 mod man;
 mod output;
+mod plan;
 mod record;
 mod render;
 mod report;
+mod runtime;
 mod scan;
 mod top;
 mod watch;
@@ -60,6 +64,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Diff(arguments) => diff::run(arguments, &cli.common),
         Command::Check(arguments) => check::run(arguments, &cli.common),
         Command::Image(arguments) => image::run(arguments, &cli.common),
+        Command::Plan(arguments) => plan::run(arguments, &cli.common),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Derefs(arguments) => derefs::run(arguments, &cli.common),
         Command::Completions(arguments) => completions::run(arguments),

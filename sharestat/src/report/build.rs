@@ -39,6 +39,31 @@ impl Report {
     /// pass a filter. All sums stay those of the whole measurement.
     #[must_use]
     pub fn filtered(measurement: &Measurement, host: &Host, top: usize, filter: &Filter) -> Self {
+        Self::made(measurement, host, top, filter, true)
+    }
+
+    /// Shortens the lists that grow with the host, as `top` does of a new report.
+    pub fn keep(&mut self, top: usize) {
+        if top > 0 {
+            self.files.truncate(top);
+            self.copy_ups.truncate(top);
+            self.layer_pairs.truncate(top);
+        }
+    }
+
+    /// All lists but that of the files, which takes longest.
+    #[must_use]
+    pub fn without_files(measurement: &Measurement, host: &Host) -> Self {
+        Self::made(measurement, host, 0, &Filter::default(), false)
+    }
+
+    fn made(
+        measurement: &Measurement,
+        host: &Host,
+        top: usize,
+        filter: &Filter,
+        with_files: bool,
+    ) -> Self {
         let names = Names::new(measurement);
         let index = &measurement.index;
         let totals = index.totals();
@@ -56,7 +81,11 @@ impl Report {
             },
         );
         let (files, savings) = at_once(
-            || names.file_entries(survey.rows.clone(), top, &owners),
+            || {
+                let rows = with_files.then(|| survey.rows.clone());
+                let files = names.file_entries(rows.unwrap_or_default(), top, &owners);
+                files.into_iter().map(|(_, file)| file).collect()
+            },
             || savings_of(index, identities, &kin, &survey),
         );
         let (layers, (images, containers)) = at_once(
@@ -72,7 +101,7 @@ impl Report {
             host: host.clone(),
             measurement: measurement_info(measurement),
             coverage: coverage(measurement, &totals),
-            totals: total_bytes(&totals),
+            totals: TotalBytes::from(&totals),
             scopes: savings
                 .scopes
                 .iter()
@@ -92,8 +121,22 @@ impl Report {
             containers,
             memcgs: Vec::new(),
             files,
+            timeline: Vec::new(),
         }
     }
+}
+
+/// The files of a measurement with their inodes, most duplicate bytes first.
+pub(crate) fn files(measurement: &Measurement) -> Vec<(InodeId, FileEntry)> {
+    let owners = Owners::new(&measurement.identity, &Filter::default());
+    let rows = survey_files(&measurement.index).rows;
+    Names::new(measurement).file_entries(rows, 0, &owners)
+}
+
+/// Coverage and totals of a measurement.
+pub(crate) fn sums(measurement: &Measurement) -> (Coverage, TotalBytes) {
+    let totals = measurement.index.totals();
+    (coverage(measurement, &totals), TotalBytes::from(&totals))
 }
 
 /// Two answers, the second from a thread of its own.
@@ -194,16 +237,6 @@ fn coverage(measurement: &Measurement, totals: &Totals) -> Coverage {
     }
 }
 
-fn total_bytes(totals: &Totals) -> TotalBytes {
-    TotalBytes {
-        resident_bytes: Bytes::of_pages(totals.resident).0,
-        eligible_bytes: Bytes::of_pages(totals.eligible).0,
-        distinct_bytes: Bytes::of_pages(totals.distinct).0,
-        duplicate_bytes: Bytes::of_pages(totals.duplicate).0,
-        zero_bytes: Bytes::of_pages(totals.zero_copies).0,
-    }
-}
-
 /// Who the inodes of a measurement are, with an answer for every one of them.
 struct Names<'a> {
     measurement: &'a Measurement,
@@ -281,7 +314,12 @@ impl<'a> Names<'a> {
         copy_ups.iter().take(most).map(entry).collect()
     }
 
-    fn file_entries(&self, rows: Vec<FileRow>, top: usize, owners: &Owners<'_>) -> Vec<FileEntry> {
+    fn file_entries(
+        &self,
+        rows: Vec<FileRow>,
+        top: usize,
+        owners: &Owners<'_>,
+    ) -> Vec<(InodeId, FileEntry)> {
         let index = &self.measurement.index;
         let mut rows: Vec<(String, FileRow)> = rows
             .into_iter()
@@ -309,7 +347,7 @@ impl<'a> Names<'a> {
         rows.into_iter()
             .map(|(path, row)| {
                 let partners = partners.remove(&row.inode).unwrap_or_default();
-                self.file_entry(path, &row, &partners, owners)
+                (row.inode, self.file_entry(path, &row, &partners, owners))
             })
             .collect()
     }

@@ -2,7 +2,8 @@
 //! Every name is escaped; the page allows itself no request (Content-Security-Policy).
 
 mod charts;
-mod tables;
+pub(crate) mod tables;
+mod timeline;
 mod treemap;
 
 use std::io::{self, Write};
@@ -26,6 +27,7 @@ struct Page<'a> {
     coverage: String,
     mechanisms_svg: String,
     treemap_svg: String,
+    timeline_svg: String,
     heat: Heat,
     tables: Vec<Table>,
 }
@@ -45,6 +47,7 @@ pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
         coverage: coverage_line(&report.coverage),
         mechanisms_svg: charts::mechanisms(&report.mechanisms)?,
         treemap_svg: charts::files(&report.files)?,
+        timeline_svg: timeline::picture(&report.timeline)?,
         heat: Heat::of(&report.layer_pairs),
         tables: tables::all(report),
     };

@@ -66,7 +66,18 @@ impl Reader {
     ///
     /// # Errors
     /// When it is none.
-    pub fn of_bytes(name: &str, bytes: &'static [u8]) -> Result<Self, RecordingError> {
+    pub fn of_bytes(
+        name: &str,
+        bytes: impl AsRef<[u8]> + Send + 'static,
+    ) -> Result<Self, RecordingError> {
+        Self::new(name.to_owned(), Box::new(Cursor::new(bytes)))
+    }
+
+    /// Takes a recording that is in memory.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn in_memory(name: &str, bytes: Vec<u8>) -> Result<Self, RecordingError> {
         Self::new(name.to_owned(), Box::new(Cursor::new(bytes)))
     }
 
