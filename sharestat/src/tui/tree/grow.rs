@@ -124,18 +124,14 @@ impl<'a> Grower<'a> {
     /// How many bytes of all paths the name of a group tells already: its mount point or
     /// directory.
     fn told_by(&self, name: &str, members: &[u32]) -> usize {
-        let files = members
+        let mut files = members
             .iter()
             .filter_map(|at| self.frame.files.get(*at as usize));
         let below = |file: &FileRow| {
             let rest = file.path.strip_prefix(name);
             rest.is_some_and(|rest| rest.starts_with('/'))
         };
-        if files.into_iter().all(below) {
-            name.len()
-        } else {
-            0
-        }
+        if files.all(below) { name.len() } else { 0 }
     }
 
     fn layers(&self, kind: &str, wanted: impl Fn(&GroupRow) -> bool) -> Vec<Shoot> {
