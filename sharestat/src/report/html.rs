@@ -3,7 +3,7 @@
 
 mod charts;
 mod shares;
-mod tables;
+pub(crate) mod tables;
 mod timeline;
 mod treemap;
 
