@@ -2,6 +2,7 @@
 //! Every name is escaped; the page allows itself no request (Content-Security-Policy).
 
 mod charts;
+mod shares;
 pub(crate) mod tables;
 mod timeline;
 mod treemap;
@@ -46,7 +47,7 @@ pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
         percent: percent(totals.duplicate_bytes, hashed),
         coverage: coverage_line(&report.coverage),
         mechanisms_svg: charts::mechanisms(&report.mechanisms)?,
-        treemap_svg: charts::files(&report.files)?,
+        treemap_svg: shares::picture(report)?,
         timeline_svg: timeline::picture(&report.timeline)?,
         heat: Heat::of(&report.layer_pairs),
         tables: tables::all(report),
