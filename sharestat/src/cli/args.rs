@@ -18,6 +18,7 @@ use super::{
     image::ImageArgs,
     record::args::RecordArgs,
     report::ReportArgs,
+    serve::ServeArgs,
     top::args::{ShowArgs, TopArgs},
 };
 
@@ -32,6 +33,7 @@ Examples:
   sharestat diff before.json after.json  what changed
   sharestat check base.json new.json     exit 1 when duplicates grew
   sudo sharestat record -o r.ssr -- CMD  what a command does to the page cache
+  sudo sharestat serve                   metrics for Prometheus, and a page
   sharestat doctor                       what works here, and what helps
   sharestat completions bash             completions for bash";
 
@@ -85,6 +87,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// Watch live, on a screen or in a pipe.
     Top(TopArgs),
+    /// Measure without end, and offer metrics and a live page over HTTP.
+    Serve(ServeArgs),
     /// Play a small recording that is in this program: no root, no BPF.
     Demo(DemoArgs),
     /// Forecast from image files what hosts that run them would cache twice.

@@ -65,14 +65,11 @@ impl Report {
         );
         Self {
             schema: SCHEMA.to_owned(),
-            tool: Tool {
-                name: env!("CARGO_PKG_NAME").to_owned(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-            },
+            tool: Tool::this(),
             host: host.clone(),
-            measurement: measurement_info(measurement),
-            coverage: coverage(measurement, &totals),
-            totals: total_bytes(&totals),
+            measurement: MeasurementInfo::of(measurement),
+            coverage: Coverage::of(measurement),
+            totals: TotalBytes::of(&totals),
             scopes: savings
                 .scopes
                 .iter()
@@ -157,50 +154,70 @@ fn identity_info(measurement: &Measurement) -> IdentityInfo {
     }
 }
 
-fn measurement_info(measurement: &Measurement) -> MeasurementInfo {
-    MeasurementInfo {
-        engine: measurement.engine.name().to_owned(),
-        started_at: measurement.started_at.to_string(),
-        duration_ns: u64::try_from(measurement.duration.as_nanos()).unwrap_or(u64::MAX),
-        seed_id: measurement.seed_id.clone(),
-        hooks: measurement
-            .hooks
-            .iter()
-            .map(|hook| Hook {
-                event: hook.event.clone(),
-                attached: hook.attached.clone(),
-                lost: hook.lost,
-            })
-            .collect(),
-        notes: measurement.notes.clone(),
+impl Tool {
+    /// This program.
+    pub(crate) fn this() -> Self {
+        Self {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
     }
 }
 
-fn coverage(measurement: &Measurement, totals: &Totals) -> Coverage {
-    let [dirty, writeback, not_uptodate, raced, unreadable, budget] = totals.skipped;
-    Coverage {
-        resident_pages: totals.resident,
-        hashed_pages: totals.hashed,
-        skipped: Skipped {
-            dirty,
-            writeback,
-            not_uptodate,
-            raced,
-            unreadable,
-            budget,
-        },
-        events_lost: measurement.events_lost,
-        complete: measurement.complete,
+impl MeasurementInfo {
+    /// How it was measured.
+    pub(crate) fn of(measurement: &Measurement) -> Self {
+        Self {
+            engine: measurement.engine.name().to_owned(),
+            started_at: measurement.started_at.to_string(),
+            duration_ns: u64::try_from(measurement.duration.as_nanos()).unwrap_or(u64::MAX),
+            seed_id: measurement.seed_id.clone(),
+            hooks: measurement
+                .hooks
+                .iter()
+                .map(|hook| Hook {
+                    event: hook.event.clone(),
+                    attached: hook.attached.clone(),
+                    lost: hook.lost,
+                })
+                .collect(),
+            notes: measurement.notes.clone(),
+        }
     }
 }
 
-fn total_bytes(totals: &Totals) -> TotalBytes {
-    TotalBytes {
-        resident_bytes: Bytes::of_pages(totals.resident).0,
-        eligible_bytes: Bytes::of_pages(totals.eligible).0,
-        distinct_bytes: Bytes::of_pages(totals.distinct).0,
-        duplicate_bytes: Bytes::of_pages(totals.duplicate).0,
-        zero_bytes: Bytes::of_pages(totals.zero_copies).0,
+impl Coverage {
+    /// What was seen and what of it was hashed.
+    pub(crate) fn of(measurement: &Measurement) -> Self {
+        let totals = measurement.index.totals();
+        let [dirty, writeback, not_uptodate, raced, unreadable, budget] = totals.skipped;
+        Self {
+            resident_pages: totals.resident,
+            hashed_pages: totals.hashed,
+            skipped: Skipped {
+                dirty,
+                writeback,
+                not_uptodate,
+                raced,
+                unreadable,
+                budget,
+            },
+            events_lost: measurement.events_lost,
+            complete: measurement.complete,
+        }
+    }
+}
+
+impl TotalBytes {
+    /// The sums in bytes.
+    pub(crate) fn of(totals: &Totals) -> Self {
+        Self {
+            resident_bytes: Bytes::of_pages(totals.resident).0,
+            eligible_bytes: Bytes::of_pages(totals.eligible).0,
+            distinct_bytes: Bytes::of_pages(totals.distinct).0,
+            duplicate_bytes: Bytes::of_pages(totals.duplicate).0,
+            zero_bytes: Bytes::of_pages(totals.zero_copies).0,
+        }
     }
 }
 
