@@ -12,6 +12,7 @@ pub mod identity;
 pub mod kernel;
 pub mod model;
 pub mod offline;
+pub mod plan;
 pub mod progress;
 pub mod query;
 pub mod report;

@@ -11,6 +11,7 @@ mod guest_build;
 mod process;
 mod run;
 mod setup;
+mod soak;
 mod test;
 mod vm;
 mod workspace;
@@ -61,6 +62,8 @@ enum Task {
         #[arg(long)]
         binary: Option<PathBuf>,
     },
+    /// Watch a guest for minutes while files and containers come and go
+    Soak(soak::Options),
     /// Check format, lints and documentation, warnings denied
     Check,
     /// Boot a kernel with sharestat inside; run a command there, or a shell
@@ -90,6 +93,7 @@ fn perform(task: Task) -> Result<i32> {
         Task::Bench(options) => bench::run(options),
         Task::DerefsReport(options) => derefs_report::run(options),
         Task::DemoRecording { binary } => demo::record(binary).map(|()| 0),
+        Task::Soak(options) => soak::run(options),
         Task::Check => check::run().map(|()| 0),
         Task::Vm(options) => vm::run(options),
         Task::Run {

@@ -13,6 +13,7 @@ mod image;
 mod log;
 mod man;
 mod output;
+mod plan;
 mod record;
 mod render;
 mod report;
@@ -62,6 +63,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Diff(arguments) => diff::run(arguments, &cli.common),
         Command::Check(arguments) => check::run(arguments, &cli.common),
         Command::Image(arguments) => image::run(arguments, &cli.common),
+        Command::Plan(arguments) => plan::run(arguments, &cli.common),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Derefs(arguments) => derefs::run(arguments, &cli.common),
         Command::Completions(arguments) => completions::run(arguments),

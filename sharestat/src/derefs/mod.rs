@@ -9,10 +9,14 @@ pub mod diff;
 pub mod document;
 pub mod estimate;
 pub mod exercise;
+pub mod facts;
+pub mod faults;
+pub mod glisse;
 pub mod live;
 pub mod random;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
+pub mod schema;
 pub mod sites;
 pub mod static_list;
 pub mod summary;

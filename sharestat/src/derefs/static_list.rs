@@ -108,7 +108,7 @@ impl StaticList {
             Source::Image(path) => {
                 let image = KernelImage::open(path)?;
                 let types = sites::types_of(&image, path)?;
-                sites::find(&Program::new(&image, &types)).into()
+                sites::find_with_lines(&Program::new(&image, &types), path, None)?.into()
             }
             Source::Live => live(watcher, symbols, btf)?,
         };

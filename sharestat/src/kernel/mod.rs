@@ -14,6 +14,7 @@ pub mod counters;
 pub mod doctor;
 pub mod error;
 mod events;
+pub mod faults;
 pub mod instrument;
 mod kernel_log;
 mod keys;

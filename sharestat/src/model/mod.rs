@@ -2,6 +2,7 @@
 //! or terminals; takes values and returns values.
 
 pub mod advice;
+pub mod arrivals;
 mod census;
 pub mod contents;
 pub mod copies;

@@ -39,6 +39,31 @@ impl Report {
     /// pass a filter. All sums stay those of the whole measurement.
     #[must_use]
     pub fn filtered(measurement: &Measurement, host: &Host, top: usize, filter: &Filter) -> Self {
+        Self::made(measurement, host, top, filter, true)
+    }
+
+    /// Shortens the lists that grow with the host, as `top` does of a new report.
+    pub fn keep(&mut self, top: usize) {
+        if top > 0 {
+            self.files.truncate(top);
+            self.copy_ups.truncate(top);
+            self.layer_pairs.truncate(top);
+        }
+    }
+
+    /// All lists but that of the files, which takes longest.
+    #[must_use]
+    pub fn without_files(measurement: &Measurement, host: &Host) -> Self {
+        Self::made(measurement, host, 0, &Filter::default(), false)
+    }
+
+    fn made(
+        measurement: &Measurement,
+        host: &Host,
+        top: usize,
+        filter: &Filter,
+        with_files: bool,
+    ) -> Self {
         let names = Names::new(measurement);
         let index = &measurement.index;
         let totals = index.totals();
@@ -56,7 +81,11 @@ impl Report {
             },
         );
         let (files, savings) = at_once(
-            || names.file_entries(survey.rows.clone(), top, &owners),
+            || {
+                let rows = with_files.then(|| survey.rows.clone());
+                let files = names.file_entries(rows.unwrap_or_default(), top, &owners);
+                files.into_iter().map(|(_, file)| file).collect()
+            },
             || savings_of(index, identities, &kin, &survey),
         );
         let (layers, (images, containers)) = at_once(
@@ -68,8 +97,8 @@ impl Report {
             tool: Tool::this(),
             host: host.clone(),
             measurement: MeasurementInfo::of(measurement),
-            coverage: Coverage::of(measurement),
-            totals: TotalBytes::of(&totals),
+            coverage: coverage(measurement, &totals),
+            totals: TotalBytes::from(&totals),
             scopes: savings
                 .scopes
                 .iter()
@@ -89,8 +118,22 @@ impl Report {
             containers,
             memcgs: Vec::new(),
             files,
+            timeline: Vec::new(),
         }
     }
+}
+
+/// The files of a measurement with their inodes, most duplicate bytes first.
+pub(crate) fn files(measurement: &Measurement) -> Vec<(InodeId, FileEntry)> {
+    let owners = Owners::new(&measurement.identity, &Filter::default());
+    let rows = survey_files(&measurement.index).rows;
+    Names::new(measurement).file_entries(rows, 0, &owners)
+}
+
+/// Coverage and totals of a measurement.
+pub(crate) fn sums(measurement: &Measurement) -> (Coverage, TotalBytes) {
+    let totals = measurement.index.totals();
+    (coverage(measurement, &totals), TotalBytes::from(&totals))
 }
 
 /// Two answers, the second from a thread of its own.
@@ -186,38 +229,21 @@ impl MeasurementInfo {
     }
 }
 
-impl Coverage {
-    /// What was seen and what of it was hashed.
-    pub(crate) fn of(measurement: &Measurement) -> Self {
-        let totals = measurement.index.totals();
-        let [dirty, writeback, not_uptodate, raced, unreadable, budget] = totals.skipped;
-        Self {
-            resident_pages: totals.resident,
-            hashed_pages: totals.hashed,
-            skipped: Skipped {
-                dirty,
-                writeback,
-                not_uptodate,
-                raced,
-                unreadable,
-                budget,
-            },
-            events_lost: measurement.events_lost,
-            complete: measurement.complete,
-        }
-    }
-}
-
-impl TotalBytes {
-    /// The sums in bytes.
-    pub(crate) fn of(totals: &Totals) -> Self {
-        Self {
-            resident_bytes: Bytes::of_pages(totals.resident).0,
-            eligible_bytes: Bytes::of_pages(totals.eligible).0,
-            distinct_bytes: Bytes::of_pages(totals.distinct).0,
-            duplicate_bytes: Bytes::of_pages(totals.duplicate).0,
-            zero_bytes: Bytes::of_pages(totals.zero_copies).0,
-        }
+fn coverage(measurement: &Measurement, totals: &Totals) -> Coverage {
+    let [dirty, writeback, not_uptodate, raced, unreadable, budget] = totals.skipped;
+    Coverage {
+        resident_pages: totals.resident,
+        hashed_pages: totals.hashed,
+        skipped: Skipped {
+            dirty,
+            writeback,
+            not_uptodate,
+            raced,
+            unreadable,
+            budget,
+        },
+        events_lost: measurement.events_lost,
+        complete: measurement.complete,
     }
 }
 
@@ -298,7 +324,12 @@ impl<'a> Names<'a> {
         copy_ups.iter().take(most).map(entry).collect()
     }
 
-    fn file_entries(&self, rows: Vec<FileRow>, top: usize, owners: &Owners<'_>) -> Vec<FileEntry> {
+    fn file_entries(
+        &self,
+        rows: Vec<FileRow>,
+        top: usize,
+        owners: &Owners<'_>,
+    ) -> Vec<(InodeId, FileEntry)> {
         let index = &self.measurement.index;
         let mut rows: Vec<(String, FileRow)> = rows
             .into_iter()
@@ -326,7 +357,7 @@ impl<'a> Names<'a> {
         rows.into_iter()
             .map(|(path, row)| {
                 let partners = partners.remove(&row.inode).unwrap_or_default();
-                self.file_entry(path, &row, &partners, owners)
+                (row.inode, self.file_entry(path, &row, &partners, owners))
             })
             .collect()
     }

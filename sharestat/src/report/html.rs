@@ -3,7 +3,8 @@
 //! for the live page of `serve`, which asks its own address for newer numbers.
 
 mod charts;
-mod tables;
+pub(crate) mod tables;
+mod timeline;
 mod treemap;
 
 use std::io::{self, Write};
@@ -27,6 +28,7 @@ struct Page<'a> {
     coverage: String,
     mechanisms_svg: String,
     treemap_svg: String,
+    timeline_svg: String,
     heat: Heat,
     tables: Vec<Table>,
     live: Option<Live<'a>>,
@@ -82,6 +84,7 @@ fn write_page(report: &Report, live: Option<Live<'_>>, mut out: impl Write) -> i
         coverage: coverage_line(&report.coverage),
         mechanisms_svg: charts::mechanisms(&report.mechanisms)?,
         treemap_svg: charts::files(&report.files)?,
+        timeline_svg: timeline::picture(&report.timeline)?,
         heat: Heat::of(&report.layer_pairs),
         tables: tables::all(report),
         live,

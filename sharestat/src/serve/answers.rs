@@ -1,7 +1,11 @@
 //! What a request gets: the list of paths, and one answer for each. Bodies that many may
 //! ask for are made once and shared.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -13,7 +17,7 @@ use hyper::{
 use super::{
     Access, Board,
     access::Refusal,
-    board::{Reading, Sample},
+    board::{Reading, Sample, Shown},
     metrics,
     own::Traffic,
 };
@@ -25,13 +29,17 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const PATHS: &str = "there are '/', '/metrics', '/report.json' and '/healthz'\n";
 /// How long the first sample may take: naming many files takes its time.
-const STARTING: std::time::Duration = std::time::Duration::from_mins(5);
+const STARTING: Duration = Duration::from_mins(5);
+
+/// Metrics are written anew after this long: a storm of scrapes costs ten texts a second.
+const FRESH: Duration = Duration::from_millis(100);
 
 /// Answers requests.
 #[derive(Debug)]
 pub struct Answers {
     board: Arc<Board>,
     access: Access,
+    written: Mutex<Option<(Instant, Bytes)>>,
     pub(super) traffic: Traffic,
 }
 
@@ -42,6 +50,7 @@ impl Answers {
         Self {
             board,
             access,
+            written: Mutex::new(None),
             traffic: Traffic::default(),
         }
     }
@@ -77,10 +86,15 @@ impl Answers {
     }
 
     fn metrics(&self) -> Answer {
-        match metrics::text(&self.board, &self.traffic) {
-            Ok(text) => body(StatusCode::OK, metrics::CONTENT_TYPE, text.into()),
-            Err(_) => failed(),
-        }
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = match &*written {
+            Some((when, text)) if when.elapsed() < FRESH => text.clone(),
+            _ => match metrics::text(&self.board, &self.traffic) {
+                Ok(text) => written.insert((Instant::now(), text.into())).1.clone(),
+                Err(_) => return failed(),
+            },
+        };
+        body(StatusCode::OK, metrics::CONTENT_TYPE, text)
     }
 
     fn health(&self) -> Answer {
@@ -112,13 +126,14 @@ impl Answers {
             };
         };
         let made = shared(&sample.page, |out| {
-            html::write_live(&shown.report, &sample.report_at.to_string(), every, out)
+            let true_at = sample.report_at.strftime("%F %T UTC").to_string();
+            html::write_live(&shown.report, &true_at, every, out)
         });
         made.map_or_else(failed, |page| body(StatusCode::OK, HTML, page))
     }
 
     /// The sample and its report, while they are fresh.
-    fn shown(&self) -> Option<(Arc<Sample>, Arc<super::board::Shown>)> {
+    fn shown(&self) -> Option<(Arc<Sample>, Arc<Shown>)> {
         let Reading::Fresh(sample) = self.board.read() else {
             return None;
         };
@@ -147,7 +162,7 @@ impl Answers {
 
 /// What was made before, else what `make` makes now.
 fn shared(
-    place: &std::sync::OnceLock<Bytes>,
+    place: &OnceLock<Bytes>,
     make: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
 ) -> Option<Bytes> {
     if let Some(made) = place.get() {
@@ -212,7 +227,7 @@ fn body(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use std::{net::Ipv4Addr, time::Duration};
+    use std::net::Ipv4Addr;
 
     use super::{super::board::tests::sample, *};
 

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     kernel::moment::Moment,
     model::{measurement::Measurement, units::Bytes},
-    report::{Host, Report, document},
+    report::{Host, Report, document, sums},
 };
 
 /// Oldest that a report gets while its numbers change, whatever it costs.
@@ -63,10 +63,11 @@ impl Publisher {
         let last = moment.counted.then(|| self.report(measurement));
         let report_at = last.as_ref().map_or(self.board.began_at(), |last| last.1);
         let info = document::MeasurementInfo::of(measurement);
+        let (coverage, totals) = sums(measurement);
         self.board.show(Sample {
             census: census(moment),
-            totals: document::TotalBytes::of(&measurement.index.totals()),
-            coverage: document::Coverage::of(measurement),
+            totals,
+            coverage,
             hooks: info.hooks,
             flow: moment.flow,
             index: Bytes(measurement.index.memory_bytes()),

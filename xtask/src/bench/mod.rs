@@ -3,6 +3,7 @@
 
 mod collector;
 mod fill;
+mod frame;
 mod guest;
 mod index;
 mod kernel;
@@ -60,16 +61,19 @@ enum Group {
     Collector,
     /// The content index alone
     Index,
+    /// Pictures of the screen
+    Frame,
 }
 
 impl Group {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Kernel,
         Self::Scan,
         Self::Fill,
         Self::Peers,
         Self::Collector,
         Self::Index,
+        Self::Frame,
     ];
 
     fn measure(self, setting: &Setting) -> Result<Vec<Row>> {
@@ -80,6 +84,7 @@ impl Group {
             Self::Peers => peers::measure(setting),
             Self::Collector => collector::measure(setting),
             Self::Index => index::measure(setting),
+            Self::Frame => frame::measure(setting),
         }
     }
 }

@@ -176,6 +176,9 @@ fn print(report: &Report) -> Tally {
     for result in summary.results() {
         println!("{result}");
     }
+    for (took, name) in summary.slowest() {
+        println!("{:>6} s  {name}", took.as_secs());
+    }
     let mut tally = summary.tally();
     match ending {
         Ok(Ending::Exited(code)) => {

@@ -28,7 +28,7 @@ use crate::{
     model::inode::InodeId,
     snapshot::recording::{Player, RecordingError, reader::Ending, reader::Reader},
     tui::{
-        frame::{Command, Frame, Play, Playback},
+        frame::{Command, Derefs, Frame, Play, Playback},
         list::List,
     },
 };
@@ -55,6 +55,7 @@ pub(in super::super) fn run(
     show: &ShowArgs,
     common: &Common,
     files: List,
+    derefs: Option<Arc<Derefs>>,
 ) -> Result<Exit, Failure> {
     let player = Player::new(reader).map_err(failure)?;
     let name = player.header().host.name.clone();
@@ -64,7 +65,9 @@ pub(in super::super) fn run(
     let config = config::read()?;
     let every = show.delay(&config);
     screen::show(
-        move |frames, commands| Theatre::new(player, name, every).run(frames, commands),
+        move |frames, commands| {
+            Theatre::new(player, Painter::new(name, derefs), every).run(frames, commands)
+        },
         screen::options(show, common, config, files),
     )
 }
@@ -122,11 +125,12 @@ struct Theatre {
 }
 
 impl Theatre {
-    fn new(player: Player, host: String, every: Duration) -> Self {
+    fn new(player: Player, painter: Painter, every: Duration) -> Self {
+        let begin = player.outline().begin;
         Self {
-            at: player.outline().begin,
+            at: begin,
             player,
-            painter: Painter::new(host),
+            painter: painter.counted_at(begin),
             speed: 1.0,
             paused: false,
             every,

@@ -23,7 +23,7 @@ use crate::{
     report::Host,
     tui::{
         self, Ended, Options,
-        frame::{Command, Frame},
+        frame::{Command, Derefs, Frame},
         list::List,
         theme::{ColourChoice, Theme},
     },
@@ -100,6 +100,7 @@ pub(super) fn options(
 /// The collector's thread: measures, paints, publishes.
 pub(super) fn measure(
     live: Live,
+    derefs: Option<Arc<Derefs>>,
     frames: &watch::Sender<Arc<Frame>>,
     mut commands: mpsc::Receiver<Command>,
 ) -> Result<(), Failure> {
@@ -109,7 +110,7 @@ pub(super) fn measure(
         .map_err(|source| kernel::Error::Runtime { source })?;
     let explain = Asked::default();
     let (requests, requested) = mpsc::channel(WAITING);
-    let mut painter = Painter::new(Host::read().name).without_early_lists();
+    let mut painter = Painter::new(Host::read().name, derefs).of_this_machine();
     runtime.block_on(async {
         let asked = Arc::clone(&explain);
         let relay = async move {

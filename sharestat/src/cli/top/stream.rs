@@ -81,7 +81,7 @@ impl<'a> Printer<'a> {
         Self {
             arguments,
             format: arguments.format.unwrap_or(Format::Text),
-            painter: Painter::new(host.name.clone()),
+            painter: Painter::new(host.name.clone(), None),
             host,
             options: BatchOptions {
                 sort: files.sort(),

@@ -17,9 +17,9 @@ use crate::{
     report::document::{FileEntry, Mechanism},
 };
 
-const WIDTH: u32 = 960;
+pub(super) const WIDTH: u32 = 960;
 const LINE: u32 = 26;
-const BAR: RGBColor = RGBColor(209, 102, 43);
+pub(super) const BAR: RGBColor = RGBColor(209, 102, 43);
 const FILES: [RGBColor; 6] = [
     RGBColor(209, 102, 43),
     RGBColor(64, 132, 190),
@@ -32,9 +32,9 @@ const FILES: [RGBColor; 6] = [
 const MOST_FILES: usize = 60;
 
 /// What plotters says; memory takes everything, so it says nothing.
-type Broken = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type Broken = Box<dyn std::error::Error + Send + Sync>;
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// One bar for each mechanism, with its bytes.
 pub(super) fn mechanisms(rows: &[Mechanism]) -> io::Result<String> {
@@ -105,7 +105,10 @@ pub(super) fn files(files: &[FileEntry]) -> io::Result<String> {
     })
 }
 
-fn draw(height: u32, paint: impl FnOnce(&Area<'_>) -> Result<(), Broken>) -> io::Result<String> {
+pub(super) fn draw(
+    height: u32,
+    paint: impl FnOnce(&Area<'_>) -> Result<(), Broken>,
+) -> io::Result<String> {
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, (WIDTH, height)).into_drawing_area();
@@ -116,7 +119,7 @@ fn draw(height: u32, paint: impl FnOnce(&Area<'_>) -> Result<(), Broken>) -> io:
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the picture is small")]
-fn pixel(place: f64) -> i32 {
+pub(super) fn pixel(place: f64) -> i32 {
     place.round() as i32
 }
 

@@ -17,6 +17,7 @@ use crate::{
     model::{
         index::ContentIndex,
         measurement::{Identities, Measurement},
+        totals::Totals,
         units::Bytes,
     },
 };
@@ -43,8 +44,8 @@ pub struct Player {
     status: Status,
     distributions: Distributions,
     hook_costs: Vec<(String, Histogram<u64>)>,
-    /// When the recorded moments are, and which is next.
-    moments: Vec<Duration>,
+    /// The recorded moments with their sums, and which is next.
+    moments: Vec<(Duration, Totals)>,
     next: usize,
     deviations: u64,
 }
@@ -56,12 +57,14 @@ impl Player {
     /// # Errors
     /// When it cannot be read, or has no complete moment.
     pub fn new(mut reader: Reader) -> Result<Self, RecordingError> {
-        let (mut begin, mut moments, mut changes) = (None, Vec::<Duration>::new(), 0);
+        let (mut begin, mut moments, mut changes) = (None, Vec::<(Duration, Totals)>::new(), 0);
         while let Some(record) = reader.record()? {
             match record {
                 Record::Change(_) => changes += 1,
-                Record::Status(status) => moments.push(Duration::from_millis(status.elapsed_ms)),
-                Record::Mark(Mark::Begin) => begin = moments.last().copied(),
+                Record::Status(status) => {
+                    moments.push((Duration::from_millis(status.elapsed_ms), status.totals));
+                }
+                Record::Mark(Mark::Begin) => begin = moments.last().map(|(at, _)| *at),
                 _ => {}
             }
         }
@@ -69,7 +72,7 @@ impl Player {
             .ending()
             .cloned()
             .unwrap_or_else(|| Ending::Cut("cut".to_owned()));
-        let Some(length) = moments.last().copied() else {
+        let Some((length, _)) = moments.last().copied() else {
             return Err(reader.contradiction("it holds no complete moment"));
         };
         reader.rewind()?;
@@ -103,6 +106,18 @@ impl Player {
     #[must_use]
     pub const fn outline(&self) -> &Outline {
         &self.outline
+    }
+
+    /// All recorded moments with their sums.
+    #[must_use]
+    pub fn history(&self) -> &[(Duration, Totals)] {
+        &self.moments
+    }
+
+    /// What is played, when nothing more is to be.
+    #[must_use]
+    pub fn into_measurement(self) -> Measurement {
+        self.measurement
     }
 
     /// The moment it is at.
@@ -160,13 +175,14 @@ impl Player {
     /// When the recorded moment before this one was.
     #[must_use]
     pub fn moment_before(&self) -> Option<Duration> {
-        self.moments.get(self.next.checked_sub(2)?).copied()
+        let before = self.moments.get(self.next.checked_sub(2)?);
+        before.map(|(at, _)| *at)
     }
 
     /// When the next recorded moment is.
     #[must_use]
     pub fn next_moment(&self) -> Option<Duration> {
-        self.moments.get(self.next).copied()
+        self.moments.get(self.next).map(|(at, _)| *at)
     }
 
     /// The moment that is played.

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod coverage;
+mod deref_rates;
 mod derefs;
 mod erofs_sharing;
 mod image_files;
@@ -11,6 +12,7 @@ mod live;
 mod lost_events;
 mod names;
 mod overlay;
+mod planning;
 mod refusals;
 mod scan_changes_nothing;
 mod scan_equals_plan;

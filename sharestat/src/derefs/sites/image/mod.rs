@@ -242,6 +242,12 @@ impl KernelImage {
         Some((&symbol.name, address - symbol.address))
     }
 
+    /// The unpacked ELF file.
+    #[must_use]
+    pub fn elf(&self) -> &[u8] {
+        &self.elf
+    }
+
     /// The BTF blob.
     #[must_use]
     pub fn btf(&self) -> &[u8] {
@@ -332,7 +338,7 @@ fn banner(elf: &[u8]) -> Option<String> {
     None
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.
