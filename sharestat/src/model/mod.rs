@@ -3,6 +3,7 @@
 
 pub mod advice;
 mod census;
+pub mod charges;
 pub mod contents;
 pub mod copies;
 pub mod copy_ups;
@@ -20,6 +21,7 @@ pub mod kin;
 pub mod layers;
 mod ledger;
 pub mod measurement;
+pub mod memcgs;
 mod observe;
 pub mod page;
 mod pages;

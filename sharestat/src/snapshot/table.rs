@@ -88,7 +88,7 @@ fn rows(
         let names = batch::names(measurement, &inode);
         let mut open: Option<Row> = None;
         for (PageIndex(index), state) in inode.pages() {
-            let next = row(index, state);
+            let next = row(index, state, names.memcg_at(index));
             match &mut open {
                 Some(run) if run.goes_on_with(&next) => run.pages += 1,
                 _ => {
@@ -111,7 +111,7 @@ fn rows(
     Ok(())
 }
 
-fn row(index: u64, state: PageState) -> Row {
+fn row(index: u64, state: PageState, memcg: usize) -> Row {
     let word = match state.skip_reason() {
         None => "hashed",
         Some(SkipReason::Dirty) => "dirty",
@@ -126,6 +126,7 @@ fn row(index: u64, state: PageState) -> Row {
         pages: 1,
         hash: state.content().map(|ContentHash(hash)| hash),
         state: word,
+        memcg,
     }
 }
 

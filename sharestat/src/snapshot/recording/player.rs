@@ -228,6 +228,7 @@ impl Player {
             }
             Record::Status(status) => self.reach(*status),
             Record::Mark(_) => {}
+            Record::Memcgs(memcgs) => identity.memcgs = memcgs.into_iter().collect(),
         }
         Ok(())
     }

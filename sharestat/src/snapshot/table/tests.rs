@@ -55,7 +55,7 @@ fn the_rows_hold_every_page_and_copies_are_found_by_hash() {
         pages += run;
         match column("hash") {
             Field::ULong(hash) => *copies.entry(hash).or_insert(0) += run,
-            Field::Null => skipped.push(row.get_string(12).expect("a state").clone()),
+            Field::Null => skipped.push(row.get_string(13).expect("a state").clone()),
             other => panic!("{other}"),
         }
     }
