@@ -35,7 +35,7 @@ pub(super) fn site(id: &str, subsystem: &str, kind: &str, class: &str) -> SiteRo
 }
 
 /// Four sites of different kinds.
-pub(super) fn document() -> Document {
+pub(crate) fn document() -> Document {
     Document {
         schema: SCHEMA.to_owned(),
         version: "0.1.0".to_owned(),

@@ -2,6 +2,7 @@
 //! or terminals; takes values and returns values.
 
 pub mod advice;
+pub mod arrivals;
 mod census;
 pub mod contents;
 pub mod copies;
@@ -21,6 +22,7 @@ pub mod layers;
 mod ledger;
 pub mod measurement;
 mod observe;
+mod owner;
 pub mod page;
 mod pages;
 mod partners;

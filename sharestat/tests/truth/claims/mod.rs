@@ -13,6 +13,7 @@ mod live;
 mod lost_events;
 mod names;
 mod overlay;
+mod planning;
 mod refusals;
 mod scan_changes_nothing;
 mod scan_equals_plan;
