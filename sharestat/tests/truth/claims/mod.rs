@@ -2,8 +2,6 @@
 
 mod bad_input;
 mod coverage;
-mod deref_rates;
-mod deref_refusals;
 mod derefs;
 mod erofs_sharing;
 mod image_files;
