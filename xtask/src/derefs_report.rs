@@ -39,7 +39,7 @@ const EXPLAINED: f64 = 95.0;
 /// Mounts an overlay and an EROFS image, and leaves in `"$@"` what to map: both, and the
 /// block device below the image.
 const MOUNTS: &str = r#"
-exec 3>&1 >/dev/null 2>&1
+exec 3>&1 4>&2 >/dev/null 2>&1
 mkdir -p /sys/fs/cgroup /tmp/lower /tmp/upper /tmp/work /tmp/overlay /tmp/erofs
 mount -t cgroup2 none /sys/fs/cgroup
 for name in one two three; do dd if=/dev/urandom of=/tmp/lower/$name bs=4k count=32; done
@@ -49,7 +49,7 @@ mount -t overlay overlay -o lowerdir=/tmp/lower,upperdir=/tmp/upper,workdir=/tmp
 disk=${SHARESTAT_SCRATCH_DISKS%%:*}
 [ -b "$disk" ] && mkfs.erofs /tmp/image /tmp/lower && dd if=/tmp/image of="$disk" bs=64k &&
     mount -t erofs -o ro "$disk" /tmp/erofs && set -- "$@" --map /tmp/erofs --map "$disk"
-exec >&3 2>/dev/virtio-ports/stderr
+exec >&3 2>&4
 "#;
 
 /// Where the guest finds the list of static sites.

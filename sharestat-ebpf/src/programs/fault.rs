@@ -20,19 +20,13 @@ static FAULT_PROCESS: Array<u32> = Array::with_max_entries(1, 0);
 #[map]
 static FAULTS: PerCpuHashMap<FaultKey, u64> = PerCpuHashMap::with_max_entries(FAULT_KINDS, 0);
 
-/// The folio that `page` is of: a tail points to its head, with bit 0 set, or from 7.2 on
-/// holds a mask with bit 0 set (`compound_info`, include/linux/page-flags.h).
+/// The folio that `page` is of: in 6.1, where this is a page, a tail points to its head
+/// with bit 0 set (`compound_head`); later kernels hand over the folio.
 #[inline(always)]
 fn head_of(page: u64) -> u64 {
-    let Some(word) = access::read::<u64>(page + 8) else {
-        return page;
-    };
-    if word & 1 == 0 {
-        page
-    } else if access::is_kernel(word) && word & 0x3f == 1 {
-        word - 1
-    } else {
-        page & word
+    match access::read_pointer(page + 8) {
+        Some(word) if word & 1 != 0 => word - 1,
+        _ => page,
     }
 }
 

@@ -239,7 +239,7 @@ pub struct FaultRow {
     pub of: Option<String>,
     /// The filesystem of the folio's mapping, as the kernel calls it.
     pub filesystem: String,
-    /// Faults that mapped a folio of a file.
+    /// How often a fault mapped a folio of a file; one fault may map several.
     pub faults: u64,
     /// Those with `vma->vm_file->f_mapping == folio->mapping`.
     pub same_mapping: u64,

@@ -125,7 +125,7 @@ pub fn described(path: &Path) -> String {
     });
     match kind {
         Some(kind) => format!("{} ({kind})", printable(path)),
-        None => printable(path).to_string(),
+        None => printable(path),
     }
 }
 

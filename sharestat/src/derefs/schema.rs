@@ -107,7 +107,7 @@ mod tests {
         let schema = schema.as_value();
         let value = serde_json::to_value(document()).expect("it serialises");
         assert!(fits(&value, schema, schema));
-        let damages: [fn(&mut Value); 4] = [
+        let harms: [fn(&mut Value); 4] = [
             |value| value["sites"][0]["hits"] = json!("many"),
             |value| value["sites"][0]["unknown"] = json!(1),
             |value| value["faults"][0]["faults"] = json!(null),
@@ -115,9 +115,9 @@ mod tests {
                 value.as_object_mut().expect("an object").remove("strata");
             },
         ];
-        for damage in damages {
+        for harm in harms {
             let mut damaged = value.clone();
-            damage(&mut damaged);
+            harm(&mut damaged);
             assert!(!fits(&damaged, schema, schema), "{damaged}");
         }
         let difference = super::super::diff::difference(&document(), &document());

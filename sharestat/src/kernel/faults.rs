@@ -53,7 +53,7 @@ impl FaultProbe {
         let kind = perf_event::kprobe_type().ok_or(Error::NoKprobes)?;
         capabilities::require()?;
         let layout = layout_of(&KernelTypes::of_kernel()?)?;
-        let mut ebpf = object::open(&Parameters::for_probes(layout, 1))?;
+        let mut ebpf = object::open(&Parameters::for_probes(&layout, 1))?;
         let counts = PerCpuHashMap::try_from(object::take_map(&mut ebpf, "FAULTS")?)
             .map_err(|error| object::map_error("FAULTS", error))?;
         let mut only: Array<MapData, u32> =

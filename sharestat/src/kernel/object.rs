@@ -44,9 +44,9 @@ pub(super) struct Parameters {
 
 impl Parameters {
     /// Those of a load that neither hashes nor watches; `traced` instructions.
-    pub(super) fn for_probes(layout: KernelLayout, traced: u32) -> Self {
+    pub(super) fn for_probes(layout: &KernelLayout, traced: u32) -> Self {
         Self {
-            layout,
+            layout: *layout,
             memory_map_base: 0,
             direct_map_base: 0,
             seed: 0,

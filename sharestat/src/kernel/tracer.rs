@@ -66,9 +66,9 @@ impl Tracer {
         }
         let kind = perf_event::kprobe_type().ok_or(Error::NoKprobes)?;
         capabilities::require()?;
-        let traced = u32::try_from(probes.len()).unwrap_or(u32::MAX);
+        let capacity = u32::try_from(probes.len()).unwrap_or(u32::MAX);
         let layout = layout_of(&KernelTypes::of_kernel()?)?;
-        let mut ebpf = object::open(&Parameters::for_probes(layout, traced))?;
+        let mut ebpf = object::open(&Parameters::for_probes(&layout, capacity))?;
         let failed = object::map_error;
         let mut places: maps::HashMap<MapData, u64, Plain<TracedPlace>> =
             maps::HashMap::try_from(object::take_map(&mut ebpf, "TRACED")?)

@@ -22,7 +22,7 @@ pub fn write_flame(document: &Document, out: &mut dyn Write) -> io::Result<()> {
     let mut options = Options::default();
     options.title = format!("folio->mapping, Linux {}", document.host.kernel);
     options.subtitle = Some("each site with its most frequent stack".to_owned());
-    options.count_name = "hits".to_owned();
+    "hits".clone_into(&mut options.count_name);
     options.deterministic = true;
     flamegraph::from_lines(&mut options, lines.iter().map(String::as_str), out)
 }

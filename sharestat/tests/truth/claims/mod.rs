@@ -2,7 +2,6 @@
 
 mod bad_input;
 mod coverage;
-mod deref_rates;
 mod derefs;
 mod erofs_sharing;
 mod image_files;
