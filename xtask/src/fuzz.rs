@@ -98,7 +98,7 @@ fn build() -> Result<PathBuf> {
     let folder = workspace::root().join("sharestat/fuzz");
     workspace::cargo("build")
         .current_dir(&folder)
-        .args(["--locked", "--target-dir"])
+        .arg("--target-dir")
         .arg(workspace::target(""))
         .env("RUSTC_WRAPPER", folder.join("rustc.sh"))
         .run()
