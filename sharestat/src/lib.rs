@@ -20,5 +20,6 @@ pub mod progress;
 pub mod query;
 pub mod report;
 pub mod seed;
+pub mod serve;
 pub mod snapshot;
 pub mod tui;

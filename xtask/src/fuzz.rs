@@ -11,15 +11,6 @@ use crate::{
     workspace,
 };
 
-/// What `sancov` needs of the compiler: counters of branches, the operands of comparisons.
-/// The flags are LLVM's own, so they need no nightly compiler, only `RUSTC_BOOTSTRAP`.
-const FLAGS: &str = "-Cpasses=sancov-module \
-    -Cllvm-args=-sanitizer-coverage-level=4 \
-    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
-    -Cllvm-args=-sanitizer-coverage-pc-table \
-    -Cllvm-args=-sanitizer-coverage-trace-compares \
-    --cfg fuzzing";
-
 /// Longest input, bytes; as in the tests' mutations.
 const LONGEST: usize = 64 << 10;
 
@@ -102,18 +93,17 @@ fn targets() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Builds the fuzzing program. With a target named, the flags are not those of build
-/// scripts and macros.
+/// Builds the fuzzing program, which differs from the tests' build in sharestat alone.
 fn build() -> Result<PathBuf> {
-    let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let folder = workspace::root().join("sharestat/fuzz");
     workspace::cargo("build")
-        .current_dir(workspace::root().join("sharestat/fuzz"))
-        .args(["--release", "--locked", "--target", &host, "--target-dir"])
-        .arg(workspace::target("fuzz"))
-        .env("RUSTFLAGS", FLAGS)
-        .env("RUSTC_BOOTSTRAP", "1")
-        .run()?;
-    Ok(place(&host).join("release/sharestat-fuzz"))
+        .current_dir(&folder)
+        .args(["--locked", "--target-dir"])
+        .arg(workspace::target(""))
+        .env("RUSTC_WRAPPER", folder.join("rustc.sh"))
+        .run()
+        .context("the fuzzing program cannot be built; libFuzzer needs a C++ compiler ('g++')")?;
+    Ok(workspace::target("debug/sharestat-fuzz"))
 }
 
 /// One target.

@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod cache;
 mod check;
+mod contrib;
 mod demo;
 mod derefs_report;
 mod fuzz;

@@ -21,6 +21,7 @@ mod render;
 mod report;
 mod runtime;
 mod scan;
+mod serve;
 mod top;
 mod watch;
 
@@ -59,6 +60,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Record(arguments) => return record::run(arguments, &cli.common),
         Command::Scan(arguments) => scan::run(arguments, &cli.common),
         Command::Top(arguments) => top::run(arguments, &cli.common),
+        Command::Serve(arguments) => serve::run(arguments, &cli.common),
         Command::Demo(arguments) => top::demo(arguments, &cli.common),
         Command::Report(arguments) => report::run(arguments, &cli.common),
         Command::Diff(arguments) => diff::run(arguments, &cli.common),
@@ -84,6 +86,8 @@ fn usage(error: &clap::Error) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
+#[cfg(test)]
+mod contrib;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]

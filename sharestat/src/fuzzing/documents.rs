@@ -9,8 +9,10 @@ use crate::{
         diff::Diff,
     },
     model::units::Bytes,
+    plan::mix::Mix,
     query::{Field, FieldKind, Query, Value, parse_size},
     report::{self, host, text::Layout},
+    snapshot::file,
     tui::keys::Key,
 };
 
@@ -39,6 +41,33 @@ pub(super) fn report(input: &[u8]) -> bool {
     let _ = compare::sarif::check(&check, "the input", io::sink());
     let _ = compare::junit::check(&check, io::sink());
     true
+}
+
+/// A table of pages, a recording or a report, told apart by what is in it.
+pub(super) fn measurement_file(input: &[u8]) -> bool {
+    match file::of_bytes(input.to_vec(), "the input".to_owned(), None) {
+        Ok(_) => true,
+        Err(error) => {
+            let sentence = error.to_string();
+            assert!(!sentence.contains('\n'), "'{sentence}' is more than a line");
+            false
+        }
+    }
+}
+
+/// The mix of `plan`.
+pub(super) fn plan_mix(input: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(input) else {
+        return false;
+    };
+    match Mix::parse(text) {
+        Ok(_) => true,
+        Err(error) => {
+            let lines = text.matches('\n').count() + 1;
+            assert!((1..=lines).contains(&error.line), "{error} of {lines}");
+            false
+        }
+    }
 }
 
 /// The rules of `check`, from a file and from a flag.

@@ -83,7 +83,7 @@ impl Target {
 }
 
 /// CPU time of this thread: what a busy machine takes away does not count.
-fn cpu_time() -> Duration {
+pub(crate) fn cpu_time() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     let nanoseconds = u32::try_from(now.tv_nsec).unwrap_or(0);
@@ -112,8 +112,10 @@ pub const TARGETS: &[Target] = &[
     target("derefs-sites", derefs::fuzzing::sites),
     target("recording", snapshot::recording::fuzzing::recording).slow(),
     target("records", snapshot::recording::fuzzing::records),
+    target("measurement-file", documents::measurement_file).slow(),
     target("report", documents::report).slow(),
     target("check-config", documents::check_config),
+    target("plan-mix", documents::plan_mix),
     target("top-config", cli::fuzzing::top_config),
     target("query", documents::query),
     target("key", documents::key),

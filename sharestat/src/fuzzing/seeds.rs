@@ -44,6 +44,12 @@ pub(super) fn made() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             "small",
             snapshot::recording::fuzzing::sample_records(),
         ),
+        ("measurement-file", "table", table()),
+        (
+            "measurement-file",
+            "report",
+            written(&report::sample::report()),
+        ),
         ("report", "small", written(&report::sample::report())),
         ("archive", "docker", offline::fuzzing::sample_archive()),
         ("layer", "plain", layer.clone()),
@@ -124,6 +130,14 @@ fn events() -> Vec<u8> {
     }
     bytes.extend(b"\x01file\0folder\0");
     bytes
+}
+
+fn table() -> Vec<u8> {
+    let mut out = Vec::new();
+    let (measurement, host) = (report::sample::measurement(), report::sample::host());
+    let report = report::Report::without_files(&measurement, &host);
+    snapshot::table::write(&measurement, &report, &mut out).expect("memory takes everything");
+    out
 }
 
 fn written(report: &report::Report) -> Vec<u8> {

@@ -29,6 +29,8 @@ pub use limits::Limits;
 pub use touched::Touched;
 
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod tests;

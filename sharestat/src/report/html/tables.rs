@@ -135,16 +135,12 @@ pub(super) fn all(report: &Report) -> Vec<Table> {
             "Files",
             &HOLDING,
             report.files.iter().map(|row| {
-                let with: Vec<String> = row
-                    .partners
-                    .iter()
-                    .map(|partner| format!("{} with {}", Bytes(partner.shared_bytes), partner.path))
-                    .collect();
-                let name = if with.is_empty() {
-                    row.path.clone()
-                } else {
-                    format!("{} — {}", row.path, with.join(", "))
-                };
+                // Lines of one cell: a table sorts by the first, which is the path.
+                let mut name = row.path.clone();
+                for partner in &row.partners {
+                    let shared = Bytes(partner.shared_bytes).to_string();
+                    name.extend(["\n", &shared, " with ", &partner.path]);
+                }
                 holding(
                     name,
                     [

@@ -25,7 +25,7 @@ pub(crate) fn records(input: &[u8]) -> bool {
 }
 
 fn play(file: Vec<u8>) -> Result<(), RecordingError> {
-    let mut player = Player::new(Reader::of_bytes("the input", file)?)?;
+    let mut player = Player::new(Reader::in_memory("the input", file)?)?;
     for _ in 0..MOMENTS {
         if !player.step()? {
             break;

@@ -66,10 +66,7 @@ impl Reader {
     ///
     /// # Errors
     /// When it is none.
-    pub fn of_bytes(
-        name: &str,
-        bytes: impl AsRef<[u8]> + Send + 'static,
-    ) -> Result<Self, RecordingError> {
+    pub fn of_bytes(name: &str, bytes: &'static [u8]) -> Result<Self, RecordingError> {
         Self::new(name.to_owned(), Box::new(Cursor::new(bytes)))
     }
 
