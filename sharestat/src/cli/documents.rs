@@ -70,6 +70,8 @@ pub(super) fn words(line: &str) -> Vec<String> {
             words.push(match first {
                 "N" | "NUMBER" | "BYTES" => "7".to_owned(),
                 "TIME" | "PERCENT" => "2".to_owned(),
+                "SIZE" => "64GiB".to_owned(),
+                "NAME=SIZE" => "web=1GiB".to_owned(),
                 "RULE" => "zero,bytes=7".to_owned(),
                 other => other.to_owned(),
             });

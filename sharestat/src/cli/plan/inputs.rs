@@ -22,7 +22,10 @@ use crate::{
     report::{Host, Report},
     snapshot::{
         file,
-        recording::{Player, reader::Reader},
+        recording::{
+            Player,
+            reader::{Ending, Reader},
+        },
     },
 };
 
@@ -57,7 +60,8 @@ impl Input {
             let mut player = Player::new(reader).map_err(replay_failure)?;
             let end = player.outline().length;
             player.go_to(end).map_err(replay_failure)?;
-            let complete = player.moment().measurement.complete;
+            let whole = matches!(player.outline().ending, Ending::Whole(_));
+            let complete = whole && player.moment().measurement.complete;
             (Kind::Recording(Box::new(player)), complete)
         } else {
             let report = file::open(path, None)?.report;

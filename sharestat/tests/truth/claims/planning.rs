@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use memmap2::MmapMut;
 use serde_json::Value;
 
 use crate::{
@@ -27,7 +28,7 @@ bpf_only!(
 );
 
 /// Pages of a file that is equal in all containers, and of one that is not.
-const EQUAL: u64 = 2048;
+const EQUAL: u64 = 1024;
 const OWN: u64 = 512;
 /// Bytes that each container has for itself.
 const PRIVATE: usize = 8 << 20;
@@ -51,7 +52,7 @@ fn all_files() -> Vec<PlannedFile> {
 struct Container {
     // Dropped in this order: the group is empty when it goes.
     _mount: Mount,
-    memory: Vec<u8>,
+    memory: MmapMut,
     group: Memcg,
 }
 
@@ -77,8 +78,9 @@ impl Stage {
                 file.read(&target);
             }
             let group = Memcg::new(&format!("sharestat-truth-{name}"))?;
-            let mut memory = Vec::new();
-            group.charge(|| memory = vec![1; PRIVATE]);
+            // Not from the heap, which may have had it before, charged elsewhere.
+            let mut memory = MmapMut::map_anon(PRIVATE).or_fail("mapping memory");
+            group.charge(|| memory.fill(1));
             Ok(Container {
                 _mount: mount,
                 memory,
@@ -94,7 +96,7 @@ impl Stage {
         let mut command = binary::command(["record", "--cpu-budget", "100", "-o"]);
         command.arg(&file).arg("--path").arg(self.scratch.path());
         let run = binary::finish({
-            command.args(["--", "sleep", "2"]);
+            command.args(["--", "sleep", "1"]);
             command
         });
         assert!(run.status.success(), "recording failed: {run:?}");
@@ -135,7 +137,13 @@ impl Stage {
         let row = find(&forecast["mechanisms"], "name", &mechanism.into());
         let point = find(&row["curve"], "containers", &MANY.into());
         let bytes = |name: &str| point[name].as_u64().unwrap_or(0);
-        (bytes("page_cache_bytes"), bytes("memory_bytes"))
+        let (page_cache, memory) = (bytes("page_cache_bytes"), bytes("memory_bytes"));
+        let private = MANY * PRIVATE as u64;
+        assert!(
+            memory >= page_cache + private,
+            "private memory is in the forecast: {point}"
+        );
+        (page_cache, memory)
     }
 
     /// How much 'Cached' and the memory in use grow by eight containers.
