@@ -32,16 +32,14 @@ const CONTAINERS: [(&str, &[&str]); 3] = [
     ("report", &["report", "base-a"]),
 ];
 
-/// What is recorded: all is read, a library is patched (copied up), a container ends.
+/// What is recorded: all is read, and a library is patched, which copies it up.
 const TRAFFIC: &str = "
-for run in web worker report; do
-  find run/$run -xdev -type f | while read -r file; do cat $file >/dev/null; done
+for container in web worker report; do
+    find run/$container -xdev -type f | while read -r file; do cat $file >/dev/null; done
 done
 printf patched | dd of=run/report/crypto conv=notrunc 2>/dev/null
-sync
+sync run/report/crypto
 cat run/report/crypto >/dev/null
-umount run/worker
-for file in layers/worker/*; do dd if=$file iflag=nocache count=0 2>/dev/null; done
 sleep 1
 ";
 
@@ -51,7 +49,7 @@ struct Stage(TempDir);
 impl Drop for Stage {
     fn drop(&mut self) {
         for (name, _) in CONTAINERS {
-            // The worker's is gone already.
+            // What could not be mounted cannot be unmounted.
             let _ = unmount(self.0.path().join("run").join(name), UnmountFlags::DETACH);
         }
     }
