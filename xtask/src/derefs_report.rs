@@ -97,20 +97,9 @@ pub(crate) fn run(options: Options) -> Result<i32> {
         format,
     ]
     .map(str::to_owned);
-    let MachineOptions {
-        memory,
-        cpus,
-        cpu,
-        disks,
-        parameters,
-    } = machine;
     let guest = Guest {
         kernel,
-        memory,
-        cpus,
-        cpu,
-        disks,
-        parameters,
+        machine,
         time_out: Some(Duration::from_mins(10)),
         cargo: vec![
             Cargo {

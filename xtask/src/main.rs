@@ -4,8 +4,10 @@ mod bench;
 mod build;
 mod cache;
 mod check;
+mod contrib;
 mod demo;
 mod derefs_report;
+mod fuzz;
 mod guest_build;
 mod process;
 mod run;
@@ -63,6 +65,8 @@ enum Task {
     },
     /// Watch a guest for minutes while files and containers come and go
     Soak(soak::Options),
+    /// Feed the parsers with made-up input, led by coverage; fails on a crash
+    Fuzz(fuzz::Options),
     /// Check format, lints and documentation, warnings denied
     Check,
     /// Boot a kernel with sharestat inside; run a command there, or a shell
@@ -93,6 +97,7 @@ fn perform(task: Task) -> Result<i32> {
         Task::DerefsReport(options) => derefs_report::run(options),
         Task::DemoRecording { binary } => demo::record(binary).map(|()| 0),
         Task::Soak(options) => soak::run(options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Check => check::run().map(|()| 0),
         Task::Vm(options) => vm::run(options),
         Task::Run {

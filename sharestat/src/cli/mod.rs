@@ -9,6 +9,8 @@ mod derefs;
 mod diff;
 mod doctor;
 mod exit;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod image;
 mod log;
 mod man;
@@ -17,7 +19,9 @@ mod plan;
 mod record;
 mod render;
 mod report;
+mod runtime;
 mod scan;
+mod serve;
 mod top;
 mod watch;
 
@@ -56,6 +60,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Record(arguments) => return record::run(arguments, &cli.common),
         Command::Scan(arguments) => scan::run(arguments, &cli.common),
         Command::Top(arguments) => top::run(arguments, &cli.common),
+        Command::Serve(arguments) => serve::run(arguments, &cli.common),
         Command::Demo(arguments) => top::demo(arguments, &cli.common),
         Command::Report(arguments) => report::run(arguments, &cli.common),
         Command::Diff(arguments) => diff::run(arguments, &cli.common),
@@ -81,6 +86,8 @@ fn usage(error: &clap::Error) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
+#[cfg(test)]
+mod contrib;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]

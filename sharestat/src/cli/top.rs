@@ -1,7 +1,7 @@
 //! `sharestat top`: watch live, or a recording, on a screen, or as text and documents in a pipe.
 
 pub(super) mod args;
-mod config;
+pub(super) mod config;
 mod derefs;
 mod owners;
 mod picture;

@@ -11,6 +11,8 @@ pub mod estimate;
 pub mod exercise;
 pub mod facts;
 pub mod faults;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod glisse;
 pub mod live;
 pub mod random;

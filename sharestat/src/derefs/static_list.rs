@@ -154,6 +154,12 @@ fn parse(path: &Path) -> Result<Parsed, ListError> {
     })
 }
 
+#[cfg(any(test, fuzzing))]
+/// Whether `bytes` are a list of sites.
+pub(super) fn is_list(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<Parsed>(bytes).is_ok()
+}
+
 /// The list must be of the very build that runs.
 fn check(list: &Parsed) -> Result<(), ListError> {
     let uname = rustix::system::uname();

@@ -22,6 +22,7 @@ pub mod layers;
 mod ledger;
 pub mod measurement;
 mod observe;
+mod owner;
 pub mod page;
 mod pages;
 mod partners;

@@ -10,6 +10,8 @@ mod directory;
 mod docker;
 mod error;
 mod forecast;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod layer;
 mod limits;
 mod manifest;

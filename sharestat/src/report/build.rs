@@ -94,12 +94,9 @@ impl Report {
         );
         Self {
             schema: SCHEMA.to_owned(),
-            tool: Tool {
-                name: env!("CARGO_PKG_NAME").to_owned(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-            },
+            tool: Tool::this(),
             host: host.clone(),
-            measurement: measurement_info(measurement),
+            measurement: MeasurementInfo::of(measurement),
             coverage: coverage(measurement, &totals),
             totals: TotalBytes::from(&totals),
             scopes: savings
@@ -200,22 +197,35 @@ fn identity_info(measurement: &Measurement) -> IdentityInfo {
     }
 }
 
-fn measurement_info(measurement: &Measurement) -> MeasurementInfo {
-    MeasurementInfo {
-        engine: measurement.engine.name().to_owned(),
-        started_at: measurement.started_at.to_string(),
-        duration_ns: u64::try_from(measurement.duration.as_nanos()).unwrap_or(u64::MAX),
-        seed_id: measurement.seed_id.clone(),
-        hooks: measurement
-            .hooks
-            .iter()
-            .map(|hook| Hook {
-                event: hook.event.clone(),
-                attached: hook.attached.clone(),
-                lost: hook.lost,
-            })
-            .collect(),
-        notes: measurement.notes.clone(),
+impl Tool {
+    /// This program.
+    pub(crate) fn this() -> Self {
+        Self {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+impl MeasurementInfo {
+    /// How it was measured.
+    pub(crate) fn of(measurement: &Measurement) -> Self {
+        Self {
+            engine: measurement.engine.name().to_owned(),
+            started_at: measurement.started_at.to_string(),
+            duration_ns: u64::try_from(measurement.duration.as_nanos()).unwrap_or(u64::MAX),
+            seed_id: measurement.seed_id.clone(),
+            hooks: measurement
+                .hooks
+                .iter()
+                .map(|hook| Hook {
+                    event: hook.event.clone(),
+                    attached: hook.attached.clone(),
+                    lost: hook.lost,
+                })
+                .collect(),
+            notes: measurement.notes.clone(),
+        }
     }
 }
 

@@ -283,7 +283,12 @@ impl State {
         }
         self.tree.on = on;
         let page = self.page().clone().as_tree(on);
+        let filter = self.list().map(|list| list.filter().to_owned());
         *self.step_mut() = Step::to(page);
+        if let (Some(list), Some(filter)) = (self.list_mut(), filter) {
+            // A filter that asks for columns of the other list only is left behind.
+            let _ = list.set_filter(&filter);
+        }
     }
 
     fn back(&mut self) {

@@ -248,8 +248,8 @@ impl State {
             grown = Arc::clone(self.tree.rows());
             let rows = Rows::Tree(&grown);
             // They are made in their order.
-            let last = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-            (rows, (0..last).collect())
+            let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+            (rows, (0..count).collect())
         } else {
             let rows = page.rows(&source).unwrap_or(Rows::Groups(&[]));
             (rows, list.order(&page, rows, source.sequence, self.shares))

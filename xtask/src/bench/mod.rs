@@ -5,6 +5,7 @@ mod collector;
 mod fill;
 mod frame;
 mod guest;
+mod identity;
 mod index;
 mod kernel;
 mod machine;
@@ -63,10 +64,12 @@ enum Group {
     Index,
     /// Pictures of the screen
     Frame,
+    /// Finding the layers of a large host
+    Identity,
 }
 
 impl Group {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Kernel,
         Self::Scan,
         Self::Fill,
@@ -74,6 +77,7 @@ impl Group {
         Self::Collector,
         Self::Index,
         Self::Frame,
+        Self::Identity,
     ];
 
     fn measure(self, setting: &Setting) -> Result<Vec<Row>> {
@@ -85,6 +89,7 @@ impl Group {
             Self::Collector => collector::measure(setting),
             Self::Index => index::measure(setting),
             Self::Frame => frame::measure(setting),
+            Self::Identity => identity::measure(setting),
         }
     }
 }

@@ -46,14 +46,7 @@ const AROUND: Duration = Duration::from_mins(15);
 pub(crate) fn run(options: Options) -> Result<i32> {
     let Options {
         kernel: series,
-        machine:
-            MachineOptions {
-                memory,
-                cpus,
-                cpu,
-                disks,
-                parameters,
-            },
+        machine,
         minutes,
         binary,
     } = options;
@@ -69,11 +62,7 @@ pub(crate) fn run(options: Options) -> Result<i32> {
         .with_context(|| format!("'{}' cannot be written", script.display()))?;
     let guest = Guest {
         kernel,
-        memory,
-        cpus,
-        cpu,
-        disks,
-        parameters,
+        machine,
         time_out: Some(Duration::from_mins(minutes) + AROUND),
         cargo: vec![
             Cargo {

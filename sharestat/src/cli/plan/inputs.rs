@@ -15,12 +15,13 @@ use crate::{
     },
     identity::escape::printable,
     plan::{
+        basis::count,
         containers::{Running, Wanted, assigned, running},
         working_set::{Residency, WorkingSets},
     },
     report::{Host, Report},
     snapshot::{
-        self,
+        file,
         recording::{Player, reader::Reader},
     },
 };
@@ -32,6 +33,8 @@ const MOST_MOMENTS: u32 = 500;
 pub(super) struct Input {
     pub(super) name: String,
     pub(super) kind: Kind,
+    /// Whether it was complete at its end, where recordings are closed.
+    pub(super) complete: bool,
     /// Working sets of recordings, once they were looked at.
     pub(super) sets: Option<WorkingSets>,
 }
@@ -49,18 +52,22 @@ pub(super) fn open(files: &[PathBuf]) -> Result<Vec<Input>, Failure> {
 
 impl Input {
     fn open(path: &Path) -> Result<Self, Failure> {
-        let kind = if is_recording(path) {
+        let (kind, complete) = if is_recording(path) {
             let reader = Reader::open(path).map_err(replay_failure)?;
             let mut player = Player::new(reader).map_err(replay_failure)?;
             let end = player.outline().length;
             player.go_to(end).map_err(replay_failure)?;
-            Kind::Recording(Box::new(player))
+            let complete = player.moment().measurement.complete;
+            (Kind::Recording(Box::new(player)), complete)
         } else {
-            Kind::Report(Box::new(snapshot::file::open(path, None)?.report))
+            let report = file::open(path, None)?.report;
+            let complete = report.coverage.complete;
+            (Kind::Report(Box::new(report)), complete)
         };
         Ok(Self {
             name: printable(path),
             kind,
+            complete,
             sets: None,
         })
     }
@@ -188,29 +195,22 @@ impl Input {
         }
     }
 
-    /// Hashed pages in per cent of the resident ones, and whether nothing is missing.
-    pub(super) fn coverage(&self) -> (f64, bool) {
-        let (resident, hashed, complete) = match &self.kind {
+    /// Hashed pages in per cent of the resident ones.
+    pub(super) fn hashed_percent(&self) -> f64 {
+        let (resident, hashed) = match &self.kind {
             Kind::Recording(player) => {
-                let measurement = player.moment().measurement;
-                let totals = measurement.index.totals();
-                (totals.resident, totals.hashed, measurement.complete)
+                let totals = player.moment().measurement.index.totals();
+                (totals.resident, totals.hashed)
             }
             Kind::Report(report) => {
                 let coverage = &report.coverage;
-                (
-                    coverage.resident_pages,
-                    coverage.hashed_pages,
-                    coverage.complete,
-                )
+                (coverage.resident_pages, coverage.hashed_pages)
             }
         };
-        let percent = if resident == 0 {
-            100.0
-        } else {
-            crate::plan::basis::count(hashed) * 100.0 / crate::plan::basis::count(resident)
-        };
-        (percent, complete)
+        if resident == 0 {
+            return 100.0;
+        }
+        count(hashed) * 100.0 / count(resident)
     }
 
     /// The page cache of the containers that are wanted, each layer once.

@@ -157,7 +157,6 @@ fn entry(input: &Input, question: &Question) -> InputEntry {
         Kind::Recording(player) => ("recording", player.header().started_at.to_string()),
         Kind::Report(report) => ("report", report.measurement.started_at.clone()),
     };
-    let (hashed_percent, complete) = input.coverage();
     InputEntry {
         file: input.name.clone(),
         kind: kind.to_owned(),
@@ -167,7 +166,7 @@ fn entry(input: &Input, question: &Question) -> InputEntry {
         seed_id: input.seed_id().to_owned(),
         containers: counts(input, question).iter().sum(),
         moments: input.samples() as u64,
-        hashed_percent,
-        complete,
+        hashed_percent: input.hashed_percent(),
+        complete: input.complete,
     }
 }

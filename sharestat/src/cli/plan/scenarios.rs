@@ -143,10 +143,12 @@ pub(super) fn enough(
     accepted: bool,
     notes: &mut Vec<String>,
 ) -> Result<(), Failure> {
-    let (percent, complete) = input.coverage();
-    let lack = match (percent >= ENOUGH, complete) {
+    let percent = input.hashed_percent();
+    let lack = match (percent >= ENOUGH, input.complete) {
         (true, true) => return Ok(()),
-        (true, false) => "is partial: not everything resident was seen".to_owned(),
+        (true, false) => {
+            "is partial: it was cut short, or not everything resident was seen".to_owned()
+        }
         (false, _) => format!(
             "knows the contents of {percent:.1} % of the page cache only, and {ENOUGH} % are needed"
         ),

@@ -29,6 +29,7 @@ fn input(change: impl FnOnce(&mut Report)) -> Input {
     change(&mut report);
     Input {
         name: "r.json".to_owned(),
+        complete: report.coverage.complete,
         kind: Kind::Report(Box::new(report)),
         sets: None,
     }
@@ -126,4 +127,50 @@ fn a_host_must_have_room_and_a_size() {
         let line = ["plan", "--image", "web=1GiB", "--memory", bare];
         assert!(Line::try_parse_from(line).is_err(), "{bare} has no unit");
     }
+}
+
+/// The recording of `demo`: three containers, two of whose images hold equal files.
+#[test]
+fn a_recording_is_planned_as_it_was_measured() {
+    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/demo.ssr");
+    let arguments = arguments(&[demo, "--memory", "64MiB", "--containers", "3"]);
+    let mut inputs = super::inputs::open(&arguments.files).expect("it is a recording");
+    let question = Question::of(&arguments, &inputs).expect("containers run");
+    let parts = super::parts::parts(&mut inputs, question, &arguments).expect("it is covered");
+    let plan = crate::plan::assemble::plan(parts);
+    let percentiles: Vec<_> = plan.forecasts.iter().map(|one| one.percentile).collect();
+    assert_eq!(percentiles, [Some(50.0), Some(90.0), Some(99.0)]);
+    let planned = plan.planned().expect("there is p90");
+    let at_three = |name: &str| {
+        let mut rows = planned.mechanisms.iter();
+        let row = rows.find(|row| row.name == name).expect("it is listed");
+        let mut points = row.curve.iter();
+        let point = points.find(|point| point.containers == 3);
+        point.expect("it was asked for").page_cache_bytes
+    };
+    let [check] = plan.checks.as_slice() else {
+        panic!("one input: {:?}", plan.checks);
+    };
+    assert_eq!(check.containers, 3);
+    assert_eq!(check.measured_bytes, check.forecast_bytes);
+    assert!(at_three("none") >= check.measured_bytes);
+    // 2.3 MiB of equal files, and some more equal pages in files that differ.
+    assert!(at_three("none") - at_three("erofs") > 2 << 20);
+    assert!(at_three("content") <= at_three("offset"));
+    assert!(at_three("offset") < at_three("erofs"));
+}
+
+#[test]
+fn a_recording_that_was_cut_is_refused() {
+    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/demo.ssr");
+    let folder = tempfile::tempdir().expect("a folder");
+    let cut = folder.path().join("cut.ssr");
+    let whole = std::fs::read(demo).expect("it is there");
+    std::fs::write(&cut, &whole[..whole.len() * 3 / 4]).expect("written");
+    let arguments = arguments(&[cut.to_str().expect("text"), "--memory", "64MiB"]);
+    let mut inputs = super::inputs::open(&arguments.files).expect("it has moments");
+    let question = Question::of(&arguments, &inputs).expect("containers run");
+    let (exit, words) = told(super::parts::parts(&mut inputs, question, &arguments));
+    assert_eq!(exit, Exit::Incomplete);
+    assert!(words.contains("partial"), "{words}");
 }

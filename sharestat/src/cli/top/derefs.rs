@@ -29,7 +29,7 @@ pub(super) fn read(path: &Path) -> Result<Arc<Derefs>, Failure> {
     if document.schema != SCHEMA {
         return Err(wrong(format!("its schema is '{}'", document.schema)));
     }
-    Ok(Arc::new(shown(&document, printable(path).to_string())))
+    Ok(Arc::new(shown(&document, printable(path))))
 }
 
 fn shown(document: &Document, source: String) -> Derefs {

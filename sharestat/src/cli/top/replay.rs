@@ -6,7 +6,6 @@ use std::{
 };
 
 use tokio::{
-    runtime,
     sync::{mpsc, watch},
     time::timeout,
 };
@@ -23,8 +22,9 @@ use crate::{
     cli::{
         args::Common,
         exit::{Exit, Failure},
+        runtime,
     },
-    kernel::{self, Go},
+    kernel::Go,
     model::inode::InodeId,
     snapshot::recording::{Player, RecordingError, reader::Ending, reader::Reader},
     tui::{
@@ -144,10 +144,7 @@ impl Theatre {
         frames: &watch::Sender<Arc<Frame>>,
         mut commands: mpsc::Receiver<Command>,
     ) -> Result<(), Failure> {
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|source| kernel::Error::Runtime { source })?;
+        let runtime = runtime::new()?;
         self.jump(self.at)?;
         if frames.send(Arc::new(self.frame())).is_err() {
             return Ok(());

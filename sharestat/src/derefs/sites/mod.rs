@@ -28,6 +28,10 @@ use std::{io::Write, path::Path};
 
 pub use access::{Kind, kind_of};
 pub use error::SitesError;
+#[cfg(any(test, fuzzing))]
+pub(super) use image::decode_tables;
+#[cfg(test)]
+pub(crate) use image::sample_tables;
 pub use image::{KernelImage, Symbol, SymbolSource};
 pub use lines::annotate;
 pub use program::{Function, Program};

@@ -103,6 +103,16 @@ fn header(document: &Document) -> Vec<String> {
     ]
 }
 
+#[cfg(any(test, fuzzing))]
+/// Writes every format, nowhere.
+pub(super) fn everything(document: &Document) {
+    // Writing nowhere cannot fail; what is looked for is a crash.
+    let _ = write_text(document, 0, &mut std::io::sink());
+    let _ = write_csv(document, &mut std::io::sink());
+    let _ = write_markdown(document, &mut std::io::sink());
+    let _ = write_folded(document, &mut std::io::sink());
+}
+
 #[cfg(test)]
 mod tests {
     use std::io;

@@ -18,7 +18,7 @@ use crate::{
         index::ContentIndex,
         measurement::{Identities, Measurement},
         totals::Totals,
-        units::Bytes,
+        units::{Bytes, PAGE_SIZE},
     },
 };
 
@@ -48,6 +48,22 @@ pub struct Player {
     moments: Vec<(Duration, Totals)>,
     next: usize,
     deviations: u64,
+    /// Pages that may be resident.
+    most_pages: u64,
+}
+
+/// What a recording may have resident, for each page of the machine's memory. Removals
+/// that were lost stay in the index until the next census.
+const MOST_OVER: u64 = 4;
+
+/// Pages that may be resident on the machine of a recording; a terabyte where it does not
+/// say what memory it had.
+fn most_pages(header: &Header) -> u64 {
+    const UNKNOWN: u64 = 1 << 28;
+    match header.host.memory_bytes / PAGE_SIZE {
+        0 => UNKNOWN,
+        pages => pages.saturating_mul(MOST_OVER),
+    }
 }
 
 impl Player {
@@ -78,6 +94,7 @@ impl Player {
         reader.rewind()?;
         let mut player = Self {
             measurement: measurement(reader.header()),
+            most_pages: most_pages(reader.header()),
             reader,
             outline: Outline {
                 begin: begin.unwrap_or(Duration::ZERO),
@@ -225,7 +242,7 @@ impl Player {
         match record {
             Record::Change(change) => {
                 let files = &mut identity.files;
-                let applied = change.apply(index, &mut |inode| {
+                let applied = change.apply(index, self.most_pages, &mut |inode| {
                     files.remove(&inode);
                 });
                 applied.map_err(|error| self.reader.contradiction(&error.to_string()))?;

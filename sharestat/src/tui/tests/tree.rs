@@ -73,6 +73,17 @@ fn trees_are_sorted_filtered_and_followed_as_lists_are() {
     type_text(&mut state, "/");
     press(&mut state, Key::control('u'));
     enter(&mut state);
+    type_text(&mut state, "t/path~journal");
+    enter(&mut state);
+    type_text(&mut state, "t");
+    assert_eq!(
+        labels(&mut state),
+        ["\u{25b8} /"],
+        "a list's filter holds in its tree"
+    );
+    type_text(&mut state, "/");
+    press(&mut state, Key::control('u'));
+    enter(&mut state);
     type_text(&mut state, "GF");
     state.prepare(Size::new(100, 30));
     let followed = state.tree.rows()[state.selected().expect("a row")]

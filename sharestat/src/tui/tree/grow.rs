@@ -110,13 +110,28 @@ impl<'a> Grower<'a> {
         let members = of.remove(&*group.id).unwrap_or_default();
         let key = format!("{kind}:{}", group.id);
         if self.list.filter().is_empty() {
-            return Some(Shoot::group(key, group, Inside::Files(members, 0)));
+            let cut = self.told_by(&group.name, &members);
+            return Some(Shoot::group(key, group, Inside::Files(members, cut)));
         }
         let mut shoot = Shoot::group(key, group, Inside::File);
         shoot.recount(&members, &self.frame.files);
         let has_any = !members.is_empty();
-        shoot.inside = Inside::Files(members, 0);
+        let cut = self.told_by(&group.name, &members);
+        shoot.inside = Inside::Files(members, cut);
         has_any.then_some(shoot)
+    }
+
+    /// How many bytes of all paths the name of a group tells already: its mount point or
+    /// directory.
+    fn told_by(&self, name: &str, members: &[u32]) -> usize {
+        let mut files = members
+            .iter()
+            .filter_map(|at| self.frame.files.get(*at as usize));
+        let below = |file: &FileRow| {
+            let rest = file.path.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with('/'))
+        };
+        if files.all(below) { name.len() } else { 0 }
     }
 
     fn layers(&self, kind: &str, wanted: impl Fn(&GroupRow) -> bool) -> Vec<Shoot> {

@@ -150,7 +150,7 @@ mod tests {
         tree.rows().to_vec()
     }
 
-    fn is_file(row: &&TreeRow) -> bool {
+    fn is_file(row: &TreeRow) -> bool {
         matches!(row.target, Target::File(..))
     }
 
@@ -160,16 +160,22 @@ mod tests {
         let list = List::new(Table::Tree);
         let keys = ["fs:/", "fs:/var", "fs:/home", "fs:/dev/shm"];
         let rows = tree_of(View::Files, &frame, &list, &keys);
-        assert_eq!(rows.iter().filter(is_file).count(), frame.files.len());
+        assert_eq!(
+            rows.iter().filter(|row| is_file(row)).count(),
+            frame.files.len()
+        );
         // A branch holds what the rows below it hold, down to the next row of its depth.
         for (at, row) in rows.iter().enumerate().filter(|(_, row)| row.depth > 0) {
-            if is_file(&row) {
+            if is_file(row) {
                 continue;
             }
             let below = rows[at + 1..]
                 .iter()
                 .take_while(|below| below.depth > row.depth);
-            let sum: u64 = below.filter(is_file).map(|file| file.resident.0).sum();
+            let sum: u64 = below
+                .filter(|row| is_file(row))
+                .map(|file| file.resident.0)
+                .sum();
             assert_eq!(row.resident, Bytes(sum), "{}", row.label);
             assert_eq!(row.exclusive, None, "of a directory it is not known");
         }
@@ -186,7 +192,10 @@ mod tests {
             .iter()
             .filter(|file| file.path.contains("journal"));
         let resident: u64 = matching.clone().map(|file| file.resident.0).sum();
-        assert_eq!(rows.iter().filter(is_file).count(), matching.count());
+        assert_eq!(
+            rows.iter().filter(|row| is_file(row)).count(),
+            matching.count()
+        );
         assert_eq!((rows[0].depth, rows[0].resident), (0, Bytes(resident)));
         assert!(
             rows.iter().skip(1).all(|row| row.depth > 0),
@@ -205,7 +214,10 @@ mod tests {
         let layers: Vec<&TreeRow> = rows.iter().filter(|row| row.depth == 1).collect();
         assert_eq!(layers.len(), 2);
         let in_them = frame.files.iter().filter(|file| file.layer.is_some());
-        assert_eq!(rows.iter().filter(is_file).count(), in_them.count());
+        assert_eq!(
+            rows.iter().filter(|row| is_file(row)).count(),
+            in_them.count()
+        );
     }
 
     #[test]

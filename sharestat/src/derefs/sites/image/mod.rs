@@ -6,6 +6,9 @@ mod payload;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use kallsyms::tests::sample_tables;
+
 use std::{ops::Range, path::Path};
 
 use object::{Architecture, Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind, elf};
@@ -315,6 +318,15 @@ impl KernelImage {
         labels.sort_unstable();
         labels
     }
+}
+
+#[cfg(any(test, fuzzing))]
+/// The symbols in `elf`, as if the file lay where kernels do.
+pub(in crate::derefs) fn decode_tables(elf: &[u8]) -> Result<Vec<Symbol>, &'static str> {
+    const KERNEL: u64 = 0xffff_ffff_8100_0000;
+    kallsyms::decode(elf, &|offset| {
+        KERNEL.checked_add(u64::try_from(offset).ok()?)
+    })
 }
 
 /// The version in the `Linux version` banner (`linux_banner` in `init/version.c`).
