@@ -39,6 +39,14 @@ pub mod removal_cause {
     pub const TRUNCATE: u8 = 2;
 }
 
+/// Numbers that stand for no memory cgroup.
+pub mod memcg_id {
+    /// Nobody is charged.
+    pub const UNCHARGED: u64 = 0;
+    /// It was not asked for, the kernel does not tell, or it could not be read.
+    pub const UNKNOWN: u64 = u64::MAX;
+}
+
 /// One run of pages in the event ring.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,8 +71,8 @@ pub struct Event {
     pub dev: u32,
     /// `inode->i_generation`.
     pub generation: u32,
-    /// Raw `folio->memcg_data` without its flag bits: `mem_cgroup *`, from 7.2 on
-    /// `obj_cgroup *`; 0 when uncharged.
+    /// Which memory cgroup is charged, when the pages were added: the inode number of its
+    /// directory, or one of [`memcg_id`]. Of other events unknown.
     pub memcg: u64,
     /// `CLOCK_MONOTONIC` at the first page of the run, ns.
     pub time_ns: u64,
@@ -178,7 +186,8 @@ pub struct FrameRecord {
     pub index: u64,
     /// Address of the folio.
     pub folio: u64,
-    /// Raw `memcg_data` without flag bits.
+    /// Which memory cgroup is charged: the inode number of its directory, or one of
+    /// [`memcg_id`].
     pub memcg: u64,
     /// `s_dev`, kernel encoding.
     pub dev: u32,

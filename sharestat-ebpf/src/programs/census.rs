@@ -13,7 +13,7 @@ use aya_ebpf::{
 use core::ffi::c_void;
 use sharestat_ebpf::{
     counters::Counter,
-    records::{FRAME_BATCH, FrameBatch, FrameRecord, frame_flags},
+    records::{FRAME_BATCH, FrameBatch, FrameRecord, frame_flags, memcg_id},
 };
 
 use super::{
@@ -24,6 +24,7 @@ use super::{
     frame_state,
     globals::layout,
     inode::Inode,
+    memcg,
 };
 
 #[map]
@@ -39,6 +40,9 @@ pub(crate) struct Walk {
     holes: u64,
     rejected: u64,
     walked: u64,
+    /// The charge that was resolved last, and what it is: most frames have the one before.
+    memcg_data: u64,
+    memcg: u64,
     /// 64 page structures of 64 bytes each.
     structures: Page,
 }
@@ -92,11 +96,8 @@ fn all_hashed(frame: u64, order: u32) -> bool {
 }
 
 #[inline(always)]
-fn record(folio: &Folio, address: u64, inode: &Inode, order: u32, hashed: bool) -> FrameRecord {
+fn record(folio: &Folio, address: u64, inode: &Inode, order: u32, memcg: u64) -> FrameRecord {
     let mut flags = 0;
-    if hashed {
-        flags |= frame_flags::HASHED
-    }
     if folio.has(layout!(flag_uptodate)) {
         flags |= frame_flags::UPTODATE
     }
@@ -123,7 +124,7 @@ fn record(folio: &Folio, address: u64, inode: &Inode, order: u32, hashed: bool) 
         ino: inode.ino,
         index: folio.index(),
         folio: address,
-        memcg: folio.memcg(),
+        memcg,
         dev: inode.dev,
         generation: inode.generation,
         subvolume: inode.subvolume(),
@@ -170,10 +171,19 @@ pub(crate) extern "C" fn report_folio(
     }
     let order = folio.order(address);
     let hashed = all_hashed(frame, order);
+    let memcg_data = folio.memcg_data();
+    if memcg_data != walk.memcg_data || walk.memcg == memcg_id::UNKNOWN {
+        walk.memcg_data = memcg_data;
+        walk.memcg = memcg::id_of(memcg_data);
+    }
+    let mut record = record(&folio, address, &inode, order, walk.memcg);
+    if hashed {
+        record.flags |= frame_flags::HASHED
+    }
     let slot = walk.records as usize & (FRAME_BATCH - 1);
     // SAFETY: not null, as above; the position is masked, and `next_block` stops before
     // the batch can overflow.
-    unsafe { (*batch).frames[slot] = record(&folio, address, &inode, order, hashed) };
+    unsafe { (*batch).frames[slot] = record };
     walk.records += 1;
     0
 }
@@ -235,6 +245,7 @@ pub(crate) fn walk_frames(ctx: RawTracePointContext) -> i32 {
     walk.holes = 0;
     walk.rejected = 0;
     walk.walked = 0;
+    walk.memcg = memcg_id::UNKNOWN;
     repeat((frames / BLOCK) as u32, next_block, &mut worker);
     count(Counter::FramesWalked, walk.walked);
     count(Counter::FrameHoles, walk.holes);

@@ -80,7 +80,7 @@ impl Folio {
     /// `memcg_data` without its two flag bits (`OBJEXTS_FLAGS_MASK`, include/linux/memcontrol.h;
     /// three bits from 6.14 on, pointers are 8-aligned anyway).
     #[inline(always)]
-    pub(crate) fn memcg(&self) -> u64 {
+    pub(crate) fn memcg_data(&self) -> u64 {
         let offset = layout!(folio_memcg);
         if offset == u64::MAX {
             0

@@ -14,6 +14,7 @@ mod globals;
 mod hash;
 mod identity;
 mod inode;
+mod memcg;
 mod page_hash;
 mod page_tree;
 mod reclaim;

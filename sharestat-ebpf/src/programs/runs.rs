@@ -12,10 +12,10 @@ use aya_ebpf::{
 };
 use sharestat_ebpf::{
     counters::Counter,
-    records::{Event, HashedEvent, event_flags},
+    records::{Event, HashedEvent, event_flags, event_kind, memcg_id},
 };
 
-use super::{counters::count, folio::Folio, globals::RING_WAKE_BYTES, inode::Inode};
+use super::{counters::count, folio::Folio, globals::RING_WAKE_BYTES, inode::Inode, memcg};
 
 /// `BPF_RB_NO_WAKEUP`, `BPF_RB_FORCE_WAKEUP`, `BPF_RB_AVAIL_DATA` (include/uapi/linux/bpf.h).
 const NO_WAKEUP: u64 = 1;
@@ -32,6 +32,7 @@ static EVENTS: RingBuf = RingBuf::with_byte_size(1 << 24, 0);
 struct Pending {
     busy: u64,
     mapping: u64,
+    memcg_data: u64,
     event: Event,
 }
 
@@ -54,7 +55,7 @@ pub(crate) struct Announcement {
     pub(crate) mapping: u64,
     pub(crate) index: u64,
     pub(crate) order: u32,
-    pub(crate) memcg: u64,
+    pub(crate) memcg_data: u64,
 }
 
 impl Announcement {
@@ -66,7 +67,7 @@ impl Announcement {
             mapping,
             index: folio.index(),
             order,
-            memcg: folio.memcg(),
+            memcg_data: folio.memcg_data(),
         }
     }
 }
@@ -119,7 +120,11 @@ pub(crate) fn describe(event: &mut Event, said: &Announcement) -> bool {
     event.ino = inode.ino;
     event.dev = inode.dev;
     event.generation = inode.generation;
-    event.memcg = said.memcg;
+    event.memcg = if said.kind == event_kind::ADDED {
+        memcg::id_of(said.memcg_data)
+    } else {
+        memcg_id::UNKNOWN
+    };
     // SAFETY: helpers without arguments.
     event.time_ns = unsafe { bpf_ktime_get_ns() };
     event.subvolume = inode.subvolume();
@@ -155,7 +160,7 @@ pub(crate) fn announce(said: &Announcement) {
         && event.kind == said.kind
         && event.cause == said.cause
         && u32::from(event.order) == said.order
-        && event.memcg == said.memcg
+        && pending.memcg_data == said.memcg_data
     {
         event.pages = pages + (1 << (said.order & 15));
     } else {
@@ -163,6 +168,7 @@ pub(crate) fn announce(said: &Announcement) {
             send(event);
         }
         pending.mapping = said.mapping;
+        pending.memcg_data = said.memcg_data;
         if !describe(event, said) {
             event.pages = 0;
         }

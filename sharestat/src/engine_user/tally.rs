@@ -22,7 +22,7 @@ pub(super) struct Tally {
 }
 
 /// What a scan does not see by its nature.
-const LIMITS: &str = "the user engine sees files that have a path in this mount namespace: pages of deleted files, of block devices and of other namespaces were not measured";
+const LIMITS: &str = "the user engine sees files that have a path in this mount namespace: pages of deleted files, of block devices and of other namespaces were not measured, and it cannot tell which memory cgroups pages are charged to";
 
 impl Tally {
     /// Whether files that belong to the scope were left out.

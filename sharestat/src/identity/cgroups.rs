@@ -50,6 +50,12 @@ impl Cgroups {
         }
     }
 
+    /// Whether there is a hierarchy to look for cgroups in.
+    #[must_use]
+    pub const fn are_mounted(&self) -> bool {
+        self.root.is_some()
+    }
+
     /// The path of a cgroup below the root of the hierarchy, `/` for the root itself.
     /// Reads no file; see [`Self::refresh`].
     #[must_use]

@@ -14,6 +14,7 @@ pub mod image_files;
 mod join;
 pub mod layers;
 pub mod locate;
+pub mod memcgs;
 pub mod mounts;
 pub mod namespaces;
 pub mod overlay;

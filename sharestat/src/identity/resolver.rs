@@ -47,7 +47,7 @@ impl Resolver {
             let pause = (begun.elapsed() * self.share).min(OLDEST);
             identities.layers = index.layers().clone();
             identities.revision += 1;
-            identities.warnings = warnings.into_iter().map(sentence).collect();
+            identities.warnings = warnings.iter().map(Warning::to_string).collect();
             (index, Instant::now() + pause)
         });
         for file in identities.files.values_mut() {
@@ -65,11 +65,6 @@ impl Resolver {
         }
         self.index = Some((index, not_before));
     }
-}
-
-fn sentence(warning: Warning) -> String {
-    let Warning { what, remedy } = warning;
-    format!("{what}; {remedy}")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What could not be found out about layers, images and containers, and what to do
 //! about it. A warning never stops a measurement: bytes stay in the totals, unnamed.
 
-use std::{io, path::Path};
+use std::{fmt, io, path::Path};
 
 use super::escape::printable;
 
@@ -15,6 +15,12 @@ pub struct Warning {
     pub what: String,
     /// What to do about it.
     pub remedy: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}; {}", self.what, self.remedy)
+    }
 }
 
 /// Warnings, each once, and not so many that they hide the result.

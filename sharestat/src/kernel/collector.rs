@@ -9,7 +9,7 @@ mod sightings;
 
 use std::time::{Duration, Instant};
 
-use sharestat_ebpf::counters::Counter;
+use sharestat_ebpf::{counters::Counter, records::memcg_id};
 
 pub(super) use self::sightings::in_order;
 use super::{
@@ -21,12 +21,13 @@ use super::{
     queue::Queue,
 };
 use crate::{
-    identity::Resolver,
+    identity::{Resolver, memcgs::MemcgNames},
     model::{
+        charges::MemcgId,
         index::ContentIndex,
         inode::{InodeId, InodeKey},
         measurement::{Engine, HookStatus, Identities, Measurement},
-        units::ContentHash,
+        units::{ContentHash, PageIndex},
     },
     seed::Seed,
 };
@@ -39,6 +40,7 @@ pub(super) struct Collector {
     pub(super) queue: Queue,
     names: Names,
     resolver: Resolver,
+    memcgs: MemcgNames,
     started: Instant,
     /// Inodes seen since names were last asked for.
     unnamed: Vec<(InodeId, InodeKey)>,
@@ -78,6 +80,7 @@ impl Collector {
             queue: Queue::default(),
             names,
             resolver: Resolver::host(),
+            memcgs: MemcgNames::host(),
             started: Instant::now(),
             unnamed: Vec::new(),
             results: Vec::new(),
@@ -126,6 +129,7 @@ impl Collector {
             measurement,
             names,
             resolver,
+            memcgs,
             unnamed,
             ..
         } = self;
@@ -138,7 +142,26 @@ impl Collector {
         names.name(instrument, unnamed, &mut measurement.identity)?;
         unnamed.clear();
         resolver.resolve(&mut measurement.identity);
+        memcgs.name(measurement.index.memcgs(), &mut measurement.identity);
         Ok(())
+    }
+
+    /// Names memory cgroups that are new: soon, because they may be gone at the next view.
+    pub(super) fn name_memcgs(&mut self) {
+        let Measurement {
+            index, identity, ..
+        } = &mut self.measurement;
+        if self.memcgs.wants(index.memcgs()) {
+            self.memcgs.name(index.memcgs(), identity);
+        }
+    }
+
+    /// These pages are resident and charged to a memory cgroup, when that is known.
+    fn charge(&mut self, inode: InodeId, first: PageIndex, pages: u64, memcg: u64) {
+        if memcg != memcg_id::UNKNOWN {
+            let index = &mut self.measurement.index;
+            index.charge(inode, first, pages, MemcgId(memcg));
+        }
     }
 
     /// Notes how long it took, what was lost, and whether it is whole.
@@ -147,6 +170,17 @@ impl Collector {
         measurement.duration = self.started.elapsed();
         measurement.events_lost = counters.get(Counter::EventsLost);
         measurement.complete = complete && self.names.complete();
+        let mut notes = self.memcgs.notes();
+        if measurement.index.totals().resident > 0 && measurement.index.memcgs().is_empty() {
+            notes.push(
+                "this kernel does not tell which memory cgroup pages are charged to; 'sharestat doctor' says why, under 'memcg fields'".to_owned(),
+            );
+        }
+        let notes = notes.into_iter();
+        let new: Vec<String> = notes
+            .filter(|note| !measurement.notes.contains(note))
+            .collect();
+        measurement.notes.extend(new);
         for hook in &mut measurement.hooks {
             hook.lost = misses
                 .iter()

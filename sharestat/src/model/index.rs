@@ -4,9 +4,10 @@
 //! Events of different CPUs arrive in no certain order. Where order would matter a page
 //! is marked contested and probed rather than believed.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use super::{
+    charges::MemcgId,
     entry::{AGED, CONFIRMED, Entry, FRESH},
     inode::{InodeId, InodeKey},
     inodes::InodeTable,
@@ -30,6 +31,8 @@ pub struct ContentIndex {
     pub(super) ledger: Ledger,
     /// Runs contested since the last barrier, and those since the one before.
     pub(super) contested: [Vec<Run>; 2],
+    /// Every memory cgroup that pages were charged to.
+    pub(super) memcgs: BTreeSet<MemcgId>,
     pub(super) census_runs: bool,
     /// The latest time that any event told.
     pub(super) clock_ms: u32,
@@ -64,6 +67,7 @@ impl ContentIndex {
             inodes: InodeTable::default(),
             ledger: Ledger::new(zero),
             contested: [Vec::new(), Vec::new()],
+            memcgs: BTreeSet::new(),
             census_runs: false,
             clock_ms: 0,
             journal: None,

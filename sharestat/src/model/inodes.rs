@@ -1,6 +1,7 @@
 //! The inodes that the index knows: key ↔ id, and how many of their pages are resident.
 
 use super::{
+    charges::Charges,
     inode::{InodeId, InodeKey},
     keyed::KeyedMap,
 };
@@ -13,6 +14,7 @@ pub(super) struct InodeRecord {
     pub(super) eligible: bool,
     pub(super) resident: u64,
     pub(super) hashed: u64,
+    pub(super) charges: Charges,
 }
 
 /// Gives out ids; an id is never given twice, so that one kept too long finds nothing
@@ -36,6 +38,7 @@ impl InodeTable {
             eligible,
             resident: 0,
             hashed: 0,
+            charges: Charges::default(),
         });
         id
     }
@@ -75,6 +78,10 @@ impl InodeTable {
     pub(super) fn memory_bytes(&self) -> u64 {
         let records = self.records.capacity() * 8 / 7 * (size_of::<(InodeId, InodeRecord)>() + 1);
         let ids = self.ids.capacity() * 8 / 7 * (size_of::<(InodeKey, InodeId)>() + 1);
-        (records + ids) as u64
+        let charges = self
+            .records
+            .values()
+            .map(|record| record.charges.memory_bytes());
+        (records + ids + charges.sum::<usize>()) as u64
     }
 }

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    charges::MemcgId,
     index::ContentIndex,
     inode::{InodeId, InodeKey},
     page::{Observation, SkipReason},
@@ -42,6 +43,8 @@ pub enum Change {
     Retire(InodeId),
     /// Inodes without a resident page were forgotten.
     RetireEmpty,
+    /// Pages, which are resident, are charged to a memory cgroup.
+    Charge(Pages, MemcgId),
 }
 
 /// Consecutive pages of one inode.
@@ -134,6 +137,14 @@ impl Change {
                 retired(*inode);
             }
             Self::RetireEmpty => index.retire_empty(retired),
+            Self::Charge(run, memcg) => {
+                let Pages {
+                    inode,
+                    first,
+                    pages,
+                } = run.checked(0, most)?;
+                index.charge(inode, first, pages, *memcg);
+            }
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::{collections::HashMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    charges::MemcgId,
     extents::Extents,
     index::ContentIndex,
     inode::{Dev, InodeId},
@@ -109,6 +110,15 @@ impl Place {
     }
 }
 
+/// A memory cgroup that pages are charged to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memcg {
+    /// Its path in the hierarchy; `gone:ID` when it went before it had a name.
+    pub name: String,
+    /// The container it belongs to, of [`Identities::layers`].
+    pub container: Option<ContainerId>,
+}
+
 /// Who the inodes of an index are, as far as it was found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identities {
@@ -124,7 +134,9 @@ pub struct Identities {
     pub whole: HashMap<InodeId, Proof>,
     /// Extents that files share with others, and where they were asked for.
     pub extents: HashMap<InodeId, Extents>,
-    /// Page cache that memory cgroups charge to containers, where that was asked for.
+    /// The memory cgroups that pages are charged to.
+    pub memcgs: HashMap<MemcgId, Memcg>,
+    /// Page cache charged to containers as their cgroups count it, where pages do not tell.
     pub charged: HashMap<ContainerId, Bytes>,
     /// Sentences about what could not be found out.
     pub warnings: Vec<String>,

@@ -4,6 +4,7 @@
 pub mod advice;
 pub mod arrivals;
 mod census;
+pub mod charges;
 pub mod contents;
 pub mod copies;
 pub mod copy_ups;
@@ -21,6 +22,7 @@ pub mod kin;
 pub mod layers;
 mod ledger;
 pub mod measurement;
+pub mod memcgs;
 mod observe;
 mod owner;
 pub mod page;

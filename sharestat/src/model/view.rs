@@ -1,6 +1,7 @@
 //! Reading one inode of the index.
 
 use super::{
+    charges::{Charges, MemcgId},
     inode::{InodeId, InodeKey},
     inodes::InodeRecord,
     page::PageState,
@@ -19,6 +20,7 @@ pub struct InodeView<'a> {
     pub eligible: bool,
     resident: u64,
     hashed: u64,
+    charges: &'a Charges,
     pages: &'a PageMap,
 }
 
@@ -30,6 +32,7 @@ impl<'a> InodeView<'a> {
             eligible: record.eligible,
             resident: record.resident,
             hashed: record.hashed,
+            charges: &record.charges,
             pages,
         }
     }
@@ -59,6 +62,12 @@ impl<'a> InodeView<'a> {
         self.pages
             .of_inode(self.id)
             .filter_map(|(_, entry)| Some((entry.content()?, entry.added_ms())))
+    }
+
+    /// From which page index on which memory cgroup is charged (`None`: not known): the
+    /// first entry is for page 0, each holds up to the next.
+    pub fn charges(&self) -> impl Iterator<Item = (u64, Option<MemcgId>)> + use<'a> {
+        self.charges.starts()
     }
 
     /// The pages whose content is known, in order.

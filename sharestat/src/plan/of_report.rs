@@ -168,6 +168,7 @@ mod tests {
             images: Vec::new(),
             layers: layers.iter().map(|layer| (*layer).to_owned()).collect(),
             pod: None,
+            containers: Vec::new(),
         }
     }
 

@@ -92,6 +92,7 @@ impl Report {
             || owners.layer_entries(index),
             || (owners.image_entries(index), owners.container_entries(index)),
         );
+        let memcgs = owners.memcg_entries(index);
         Self {
             schema: SCHEMA.to_owned(),
             tool: Tool::this(),
@@ -116,7 +117,7 @@ impl Report {
             layers,
             images,
             containers,
-            memcgs: Vec::new(),
+            memcgs,
             files,
             timeline: Vec::new(),
         }

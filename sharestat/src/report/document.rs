@@ -46,7 +46,8 @@ pub struct Report {
     pub images: Vec<Group>,
     /// By container; a layer that several show counts in each.
     pub containers: Vec<Group>,
-    /// By memory cgroup.
+    /// By memory cgroup that is charged; every page is in one. Empty when the engine cannot
+    /// tell.
     pub memcgs: Vec<Group>,
     /// By file, most duplicate bytes first.
     pub files: Vec<FileEntry>,
@@ -277,7 +278,7 @@ pub struct Group {
     /// Of images and containers: resident, layers of `n` of them counted as an n-th.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proportional_bytes: Option<f64>,
-    /// Of a container: page cache charged to its memory cgroup, of whatever files.
+    /// Of a container: page cache charged to its memory cgroups, of whatever files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charged_bytes: Option<u64>,
     /// Who keeps it: `docker`, `containerd`, `podman`, `flatpak`, `snap` or `mount`.
@@ -295,6 +296,9 @@ pub struct Group {
     /// Of an image or container: its layers, by `id`, lowest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<String>,
+    /// Of a memory cgroup: the container it belongs to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<String>,
     /// Of a container: its pod, `namespace/name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<String>,

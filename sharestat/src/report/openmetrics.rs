@@ -85,7 +85,18 @@ fn groups(report: &Report) -> Vec<Family> {
         });
         bytes(name, help, rows.collect())
     };
-    groups.map(metric).into()
+    let charged = report.memcgs.iter().map(|row| {
+        let labels = vec![("memcg", row.name.clone()), ("id", row.id.clone())];
+        (labels, row.resident_bytes)
+    });
+    let charged = bytes(
+        "memcg_resident",
+        "Bytes in the page cache charged to a memory cgroup",
+        charged.collect(),
+    );
+    let mut metrics = Vec::from(groups.map(metric));
+    metrics.push(charged);
+    metrics
 }
 
 fn bytes(name: &'static str, help: &'static str, rows: Vec<(Labels, u64)>) -> Family {

@@ -8,11 +8,13 @@ use std::{
 
 use super::document::{Group, LayerPair};
 use crate::model::{
+    charges::MemcgId,
     groups::GroupRow,
     index::ContentIndex,
     inode::InodeId,
     layers::{Container, ContainerId, Image, ImageId, LayerId, Layers},
     measurement::Identities,
+    memcgs::memcg_rows,
     shared_groups::{SharedRow, shared_rows},
     units::Bytes,
 };
@@ -219,6 +221,7 @@ impl<'a> Owners<'a> {
     pub fn container_entries(&self, index: &ContentIndex) -> Vec<Group> {
         let layers = self.layers();
         let rows = self.container_rows(index);
+        let charged = self.charged(index);
         let entry = |((number, container), row): ((u32, &Container), SharedRow)| {
             let image = container.image.map(|image| layers.image_label(image));
             let pod = container.pod.as_ref().map(|pod| {
@@ -233,11 +236,7 @@ impl<'a> Owners<'a> {
                     .collect(),
                 layers: self.keys(self.shown.get(number as usize).map_or(&[], Vec::as_slice)),
                 pod,
-                charged_bytes: self
-                    .identities
-                    .charged
-                    .get(&ContainerId(number))
-                    .map(|charged| charged.0),
+                charged_bytes: charged.get(&ContainerId(number)).map(|charged| charged.0),
                 proportional_bytes: Some(row.proportional),
                 ..group(
                     layers.container_label(ContainerId(number)),
@@ -252,6 +251,47 @@ impl<'a> Owners<'a> {
             self.shows_any(shown.map_or(&[], Vec::as_slice))
         };
         sorted(rows.filter(wanted).map(entry))
+    }
+
+    /// What each memory cgroup is charged for; empty when pages do not tell. A filter does
+    /// not apply: a cgroup is no container.
+    #[must_use]
+    pub fn memcg_entries(&self, index: &ContentIndex) -> Vec<Group> {
+        let entry = |(memcg, row): (Option<MemcgId>, GroupRow)| {
+            let known = memcg.and_then(|memcg| self.identities.memcgs.get(&memcg));
+            let id = memcg.map_or_else(String::new, |memcg| memcg.0.to_string());
+            let name = match known {
+                Some(known) => known.name.clone(),
+                None if memcg.is_some() => format!("cgroup:{id}"),
+                None => "unknown".to_owned(),
+            };
+            let container = known.and_then(|known| known.container);
+            let containers = container.map(|container| self.layers().container_label(container));
+            Group {
+                containers: containers.into_iter().collect(),
+                ..group(name, &id, &row)
+            }
+        };
+        sorted(memcg_rows(index).into_iter().map(entry))
+    }
+
+    /// Page cache charged to each container: that of its memory cgroups when pages tell
+    /// theirs, else what the cgroups count.
+    fn charged(&self, index: &ContentIndex) -> HashMap<ContainerId, Bytes> {
+        if index.memcgs().is_empty() {
+            return self.identities.charged.clone();
+        }
+        let numbers = (0..).zip(&self.layers().containers);
+        let mut charged: HashMap<ContainerId, Bytes> = numbers
+            .map(|(number, _)| (ContainerId(number), Bytes(0)))
+            .collect();
+        for (memcg, pages) in index.charged_pages() {
+            let known = memcg.and_then(|memcg| self.identities.memcgs.get(&memcg));
+            if let Some(container) = known.and_then(|known| known.container) {
+                *charged.entry(container).or_default() += Bytes::of_pages(pages);
+            }
+        }
+        charged
     }
 
     /// One row for each container, by [`ContainerId`].
@@ -310,6 +350,7 @@ fn group(name: String, id: &str, row: &GroupRow) -> Group {
         directory: None,
         images: Vec::new(),
         layers: Vec::new(),
+        containers: Vec::new(),
         pod: None,
     }
 }

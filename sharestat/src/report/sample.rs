@@ -4,9 +4,12 @@ use std::{collections::HashMap, time::Duration};
 
 use super::{Host, Report};
 use crate::model::{
+    charges::MemcgId,
     index::ContentIndex,
     inode::{Dev, InodeKey},
-    measurement::{Engine, FileIdentity, Filesystem, HookStatus, Identities, Measurement, Place},
+    measurement::{
+        Engine, FileIdentity, Filesystem, HookStatus, Identities, Measurement, Memcg, Place,
+    },
     page::{Observation, SkipReason},
     units::{ContentHash, PageIndex},
 };
@@ -45,6 +48,25 @@ pub(crate) fn measurement() -> Measurement {
         PageIndex(5),
         Observation::Skipped(SkipReason::Budget),
     );
+    // The first library was read by two cgroups, and nothing is known of the last inode.
+    for (inode, first, pages, memcg) in [
+        (one, 0, 4, 40),
+        (one, 3, 1, 41),
+        (two, 0, 3, 40),
+        (shm, 0, 1, 0),
+    ] {
+        index.charge(inode, PageIndex(first), pages, MemcgId(memcg));
+    }
+    let memcg = |id, name: &str| {
+        let name = name.to_owned();
+        (
+            MemcgId(id),
+            Memcg {
+                name,
+                container: None,
+            },
+        )
+    };
     let file = |filesystem, path: &str, named| FileIdentity {
         filesystem,
         path: path.to_owned(),
@@ -93,6 +115,11 @@ pub(crate) fn measurement() -> Measurement {
                 (one, file(0, "/srv/a/libpython3.so", true)),
                 (two, file(0, "/srv/b/libpython3.so", true)),
                 (shm, file(1, "tmpfs:13", false)),
+            ]),
+            memcgs: HashMap::from([
+                memcg(0, "uncharged"),
+                memcg(40, "/system.slice/a.service"),
+                memcg(41, "gone:41"),
             ]),
             ..Identities::default()
         },

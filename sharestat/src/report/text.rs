@@ -47,6 +47,7 @@ pub fn write(report: &Report, layout: Layout, mut out: impl Write) -> io::Result
         ("Layers", &report.layers),
         ("Images", &report.images),
         ("Containers", &report.containers),
+        ("Memory cgroups", &report.memcgs),
     ] {
         if !groups.is_empty() {
             heading(&mut out, layout, title)?;

@@ -108,7 +108,7 @@ fn rows(
         let names = batch::names(measurement, &inode, number);
         let mut open: Option<Row> = None;
         for (PageIndex(index), state) in inode.pages() {
-            let next = row(index, state);
+            let next = row(index, state, names.memcg_at(index));
             match &mut open {
                 Some(run) if run.goes_on_with(&next) => run.pages += 1,
                 _ => {
@@ -131,7 +131,7 @@ fn rows(
     Ok(())
 }
 
-fn row(index: u64, state: PageState) -> Row {
+fn row(index: u64, state: PageState, memcg: usize) -> Row {
     let word = match state.skip_reason() {
         None => "hashed",
         Some(SkipReason::Dirty) => "dirty",
@@ -146,6 +146,7 @@ fn row(index: u64, state: PageState) -> Row {
         pages: 1,
         hash: state.content().map(|ContentHash(hash)| hash),
         state: word,
+        memcg,
     }
 }
 

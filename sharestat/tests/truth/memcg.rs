@@ -13,6 +13,7 @@ pub(crate) struct Memcg {
     parent: PathBuf,
     directory: PathBuf,
     reclaim: &'static str,
+    version: Version,
     before: PathBuf,
 }
 
@@ -38,6 +39,7 @@ impl Memcg {
             parent,
             directory,
             reclaim,
+            version,
             before,
         })
     }
@@ -67,6 +69,27 @@ impl Memcg {
             Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => {}
             result => result.or_fail(format_args!("reclaiming by '{}'", file.display())),
         }
+    }
+
+    /// Its path in the hierarchy, as it is seen from here.
+    pub(crate) fn path(&self) -> String {
+        let below = self.directory.strip_prefix(&self.parent);
+        format!("/{}", below.or_fail("a path below its parent").display())
+    }
+
+    /// The page cache that the kernel says is charged to it.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        let path = self.directory.join("memory.stat");
+        let text = fs::read_to_string(&path).or_fail("reading 'memory.stat'");
+        let wanted = match self.version {
+            Version::One => "cache",
+            Version::Two => "file",
+        };
+        let mut values = text.lines().filter_map(|line| line.split_once(' '));
+        let value = values.find(|(name, _)| *name == wanted);
+        value.map_or(0, |(_, value)| {
+            value.trim().parse().or_fail("a number of bytes")
+        })
     }
 
     fn leave(&self) {

@@ -37,10 +37,13 @@ use crate::model::{
 /// For asking about extents and digests; files with most duplicates come first.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Asks for what containers are charged, and for the extents and digests of files with duplicates. Looks at files of reflinking
-/// filesystems, of EROFS, and of layers only: elsewhere it costs nothing.
+/// Asks for what containers are charged, where pages do not tell, and for the extents and
+/// digests of files with duplicates. Looks at files of reflinking filesystems, of EROFS,
+/// and of layers only: elsewhere it costs nothing.
 pub fn ask(measurement: &mut Measurement) {
-    if let Ok(mounts) = MountTable::read() {
+    if measurement.index.memcgs().is_empty()
+        && let Ok(mounts) = MountTable::read()
+    {
         let identity = &mut measurement.identity;
         identity.charged = charges::read(&mounts, &identity.layers);
     }

@@ -66,6 +66,7 @@ impl Collector {
         match event.kind {
             event_kind::ADDED => {
                 self.measurement.index.add(id, first, pages, now);
+                self.charge(id, first, pages, event.memcg);
                 self.queue.push(Run {
                     inode: id,
                     first,

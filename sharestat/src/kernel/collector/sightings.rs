@@ -34,6 +34,10 @@ fn continues(one: &FrameRecord, next: &FrameRecord) -> bool {
     one.index + pages_of(one) == next.index && is_doubtful(one) == is_doubtful(next)
 }
 
+fn charged_alike(one: &FrameRecord, next: &FrameRecord) -> bool {
+    one.index + pages_of(one) == next.index && one.memcg == next.memcg
+}
+
 impl Collector {
     /// Starts a census: pages it does not see, and no event speaks of, become doubtful.
     pub(in crate::kernel) fn begin_census(&mut self) {
@@ -82,6 +86,10 @@ impl Collector {
                 self.measurement
                     .index
                     .see(id, first, pages, doubtful, now, &mut take);
+            }
+            for run in frames.chunk_by(charged_alike) {
+                let pages = run.iter().map(pages_of).sum();
+                self.charge(id, PageIndex(run[0].index), pages, run[0].memcg);
             }
         }
         Ok(())

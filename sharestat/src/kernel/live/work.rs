@@ -110,6 +110,7 @@ impl Work {
         let before = self.collector.measurement.index.generation();
         self.collector
             .barrier(&self.instrument, self.ring.get_mut())?;
+        self.collector.name_memcgs();
         self.log.flush();
         let idle = before == self.collector.measurement.index.generation()
             && self.collector.queue.is_idle()

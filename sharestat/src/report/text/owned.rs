@@ -29,7 +29,11 @@ fn whose(group: &Group) -> String {
     known.extend(group.kind.as_deref());
     known.extend(group.runtime.as_deref());
     known.extend(group.pod.as_deref());
-    let mut whose = format!("{} ({})", shown(&group.name), known.join(", "));
+    known.extend(group.containers.iter().map(String::as_str));
+    let mut whose = shown(&group.name);
+    if !known.is_empty() {
+        whose.extend([" (", &known.join(", "), ")"]);
+    }
     if let Some(charged) = group.charged_bytes {
         whose.extend(["\n  charged ", &Bytes(charged).to_string()]);
     }

@@ -92,6 +92,7 @@ fn layers_copy_ups_and_advice_are_shown_where_there_are_any() {
         directory: Some("/store/c1".to_owned()),
         images: vec!["app:2".to_owned()],
         layers: Vec::new(),
+        containers: Vec::new(),
         pod: None,
     });
     report.copy_ups.push(CopyUpEntry {
@@ -116,6 +117,13 @@ Layers
 duplicate   saving  exclusive  resident  name
  12.0 KiB  6.0 KiB    4.0 KiB  16.0 KiB  app:2 [1/3] (lower, docker)
                                            /store/c1
+
+Memory cgroups
+duplicate   saving  exclusive  resident  name
+ 16.0 KiB  8.0 KiB   24.0 KiB  24.0 KiB  /system.slice/a.service
+  4.0 KiB  2.0 KiB        0 B   4.0 KiB  gone:41
+  4.0 KiB  2.0 KiB        0 B   4.0 KiB  uncharged
+      0 B      0 B        0 B   8.0 KiB  unknown
 
 Copied up
   equal  differing  upper file, and what it hides
@@ -157,6 +165,13 @@ Savings, overlapping
 8.0 KiB       2  content (exact)
 8.0 KiB       2  offset (exact)
     0 B       0  zero (exact)
+
+Memory cgroups
+duplicate   saving  exclusive  resident  name
+ 16.0 KiB  8.0 KiB   24.0 KiB  24.0 KiB  /system.slice/a.service
+  4.0 KiB  2.0 KiB        0 B   4.0 KiB  gone:41
+  4.0 KiB  2.0 KiB        0 B   4.0 KiB  uncharged
+      0 B      0 B        0 B   8.0 KiB  unknown
 
 Filesystems
 duplicate    saving  exclusive  resident  filesystem
@@ -202,6 +217,13 @@ Savings, overlapping
 8.0 KiB       2  content (exact)
 8.0 KiB       2  offset (exact)
     0 B       0  zero (exact)
+
+Memory cgroups
+duplicate   saving  name
+ 16.0 KiB  8.0 KiB  /system.slice/a.service
+  4.0 KiB  2.0 KiB  gone:41
+  4.0 KiB  2.0 KiB  uncharged
+      0 B      0 B  unknown
 
 Filesystems
 duplicate    saving  filesystem

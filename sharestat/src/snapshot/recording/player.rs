@@ -261,6 +261,7 @@ impl Player {
             }
             Record::Status(status) => self.reach(*status),
             Record::Mark(_) => {}
+            Record::Memcgs(memcgs) => identity.memcgs = memcgs.into_iter().collect(),
         }
         Ok(())
     }

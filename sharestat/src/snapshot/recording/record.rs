@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     kernel::movement::Flow,
     model::{
+        charges::MemcgId,
         inode::InodeId,
         journal::Change,
         layers::Layers,
-        measurement::{FileIdentity, Filesystem},
+        measurement::{FileIdentity, Filesystem, Memcg},
         totals::Totals,
     },
 };
@@ -32,6 +33,8 @@ pub enum Record {
     Histograms(Vec<StoredHistogram>),
     /// A moment of the recording itself.
     Mark(Mark),
+    /// The memory cgroups, whenever there is another one or containers were read anew.
+    Memcgs(Vec<(MemcgId, Memcg)>),
 }
 
 /// Layers, images and containers.

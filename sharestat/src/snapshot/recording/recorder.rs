@@ -38,6 +38,8 @@ pub struct Recorder {
     filesystems: usize,
     /// Revision of the layers, and number of warnings, that were recorded last.
     owners: Option<(u64, usize)>,
+    /// Memory cgroups, and revision of their containers, that were recorded last.
+    memcgs: (usize, u64),
     histograms_at: Option<Duration>,
 }
 
@@ -71,6 +73,7 @@ impl Recorder {
             named: HashSet::new(),
             filesystems: 0,
             owners: None,
+            memcgs: (0, 0),
             histograms_at: None,
         })
     }
@@ -107,6 +110,13 @@ impl Recorder {
                 revision: identity.revision,
                 warnings: identity.warnings.clone(),
             })));
+        }
+        let memcgs = (identity.memcgs.len(), identity.revision);
+        if self.memcgs != memcgs {
+            self.memcgs = memcgs;
+            let mut known: Vec<_> = identity.memcgs.clone().into_iter().collect();
+            known.sort_unstable_by_key(|(memcg, _)| *memcg);
+            writer.put(&Record::Memcgs(known));
         }
         for (inode, file) in &identity.files {
             if self.named.insert(*inode) {

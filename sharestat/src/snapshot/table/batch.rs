@@ -8,7 +8,11 @@ use parquet::{
     file::writer::{SerializedFileWriter, SerializedRowGroupWriter},
 };
 
-use crate::model::{measurement::Measurement, view::InodeView};
+use crate::model::{
+    charges::MemcgId,
+    measurement::{Identities, Measurement},
+    view::InodeView,
+};
 
 /// What all rows of a file have in common.
 pub(super) struct Names {
@@ -19,6 +23,8 @@ pub(super) struct Names {
     layer: Option<ByteArray>,
     image: Option<ByteArray>,
     container: Option<ByteArray>,
+    /// From which page index on which memory cgroup is charged.
+    memcgs: Vec<(u64, Option<ByteArray>)>,
     dev: ByteArray,
     ino: u64,
     generation: u32,
@@ -33,11 +39,16 @@ pub(super) struct Row {
     pub(super) pages: u64,
     pub(super) hash: Option<u64>,
     pub(super) state: &'static str,
+    /// As [`Names::memcg_at`] tells.
+    pub(super) memcg: usize,
 }
 
 impl Row {
     pub(super) fn goes_on_with(&self, next: &Self) -> bool {
-        self.index + self.pages == next.index && self.hash == next.hash && self.state == next.state
+        self.index + self.pages == next.index
+            && self.hash == next.hash
+            && self.state == next.state
+            && self.memcg == next.memcg
     }
 }
 
@@ -78,11 +89,29 @@ pub(super) fn names(measurement: &Measurement, inode: &InodeView<'_>, number: u3
         layer: layer.map(|layer| text(&identity.layers.layer_label(layer))),
         image: (!images.is_empty()).then(|| text(&images.join(", "))),
         container: container.map(|container| text(&identity.layers.container_label(container))),
+        memcgs: inode
+            .charges()
+            .map(|(start, memcg)| (start, memcg.map(|memcg| text(&name_of(identity, memcg)))))
+            .collect(),
         dev: text(&key.dev.to_string()),
         ino: key.ino,
         generation: key.generation,
         size: file.map_or(0, |file| file.size),
         eligible: inode.eligible,
+    }
+}
+
+/// The path of a memory cgroup, else its id.
+fn name_of(identity: &Identities, memcg: MemcgId) -> String {
+    let known = identity.memcgs.get(&memcg);
+    known.map_or_else(|| format!("cgroup:{}", memcg.0), |known| known.name.clone())
+}
+
+impl Names {
+    /// Position of the memory cgroup that a page is charged to.
+    pub(super) fn memcg_at(&self, page: u64) -> usize {
+        let starts = self.memcgs.partition_point(|(start, _)| *start <= page);
+        starts.saturating_sub(1)
     }
 }
 
@@ -110,6 +139,7 @@ pub(super) struct Batch {
     layer: Texts,
     image: Texts,
     container: Texts,
+    memcg: Texts,
     dev: Vec<ByteArray>,
     ino: Vec<i64>,
     generation: Vec<i32>,
@@ -136,6 +166,8 @@ impl Batch {
         self.layer.push(names.layer.as_ref());
         self.image.push(names.image.as_ref());
         self.container.push(names.container.as_ref());
+        let memcg = names.memcgs.get(row.memcg);
+        self.memcg.push(memcg.and_then(|(_, memcg)| memcg.as_ref()));
         self.dev.push(names.dev.clone());
         self.ino.push(names.ino.cast_signed());
         self.generation.push(names.generation.cast_signed());
@@ -160,7 +192,7 @@ impl Batch {
         texts(out, &batch.path, None)?;
         texts(out, &batch.fs, None)?;
         texts(out, &batch.fs_type, None)?;
-        for column in [&batch.layer, &batch.image, &batch.container] {
+        for column in [&batch.layer, &batch.image, &batch.container, &batch.memcg] {
             texts(out, &column.values, Some(&column.levels))?;
         }
         texts(out, &batch.dev, None)?;

@@ -17,6 +17,7 @@ message pages {
   optional binary layer (STRING);
   optional binary image (STRING);
   optional binary container (STRING);
+  optional binary memcg (STRING);
   required binary dev (STRING);
   required int64 ino (INTEGER(64, false));
   required int32 generation (INTEGER(32, false));

@@ -10,6 +10,7 @@ mod interruption;
 mod leaves_nothing_behind;
 mod live;
 mod lost_events;
+mod memcgs;
 mod names;
 mod overlay;
 mod planning;
