@@ -44,7 +44,7 @@ pub(super) fn read(
         if progress.stopped() {
             return Ok(None);
         }
-        let content = open(file).and_then(|opened| pages::content(opened.take(*size), seed));
+        let content = open(file).and_then(|opened| pages::content(opened.take(*size), *size, seed));
         progress.add_files(1);
         Ok::<_, Error>(
             content

@@ -123,7 +123,7 @@ pub(super) fn read(
         match kind {
             EntryType::Regular | EntryType::Continuous => {
                 let size = entry.size();
-                let content = pages::content(&mut entry, seed)?;
+                let content = pages::content(&mut entry, size, seed)?;
                 if content.size < size {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
