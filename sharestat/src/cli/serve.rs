@@ -145,7 +145,8 @@ pub(super) fn run(arguments: &ServeArgs, common: &Common) -> Result<Exit, Failur
             () = collector.watched() => Ok(()),
         }
     })?;
-    collector.end()
+    collector.end();
+    Ok(Exit::Ok)
 }
 
 fn runtime() -> Result<Runtime, Failure> {
@@ -215,15 +216,14 @@ impl Collector {
         }
         self.board
             .stop_unless_told("its thread is gone; this is a defect of sharestat");
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Ends the measurement and waits for what it leaves in the kernel to go.
-    fn end(self) -> Result<Exit, Failure> {
+    fn end(self) {
         let _ = self.requests.try_send(Request::Stop);
         drop(self.requests);
         let _ = self.thread.join();
-        Ok(Exit::Ok)
     }
 }
 

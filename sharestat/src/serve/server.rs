@@ -74,12 +74,9 @@ impl Server {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else {
                 return;
             };
-            let socket = match self.listener.accept().await {
-                Ok((socket, _)) => socket,
-                Err(_) => {
-                    sleep(BREATH).await;
-                    continue;
-                }
+            let Ok((socket, _)) = self.listener.accept().await else {
+                sleep(BREATH).await;
+                continue;
             };
             let (tls, patience) = (self.tls.clone(), self.limits.patience);
             let answers = Arc::clone(&answers);

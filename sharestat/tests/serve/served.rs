@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::openmetrics::{self, Sample};
 
 /// Longest that anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 pub(crate) fn binary() -> PathBuf {
     env::var_os("SHARESTAT_BIN")
