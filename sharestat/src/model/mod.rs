@@ -2,6 +2,7 @@
 //! or terminals; takes values and returns values.
 
 pub mod advice;
+pub mod avoidable;
 mod census;
 pub mod charges;
 pub mod contents;

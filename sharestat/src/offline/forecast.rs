@@ -303,6 +303,7 @@ impl<'i> Host<'i> {
             complete,
             index,
             identity,
+            avoidable: None,
             notes: self.notes,
         }
     }

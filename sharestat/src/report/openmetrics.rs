@@ -8,12 +8,15 @@ use std::{
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, text::encode},
+    encoding::{DescriptorEncoder, NoLabelSet, text::encode},
     metrics::MetricType,
     registry::{Registry, Unit},
 };
 
-use super::{Report, document::Group};
+use super::{
+    Report,
+    document::{AvoidableImage, AvoidableInfo, Group},
+};
 
 type Labels = Vec<(&'static str, String)>;
 
@@ -24,6 +27,8 @@ struct Metric {
     help: &'static str,
     unit: Option<Unit>,
     rows: Vec<(Labels, u64)>,
+    /// Whether it only grows while the measurement goes on.
+    counts: bool,
 }
 
 /// All metrics of a report, in the order of the report.
@@ -37,9 +42,22 @@ impl Collector for Metrics {
                 metric.name,
                 metric.help,
                 metric.unit.as_ref(),
-                MetricType::Gauge,
+                if metric.counts {
+                    MetricType::Counter
+                } else {
+                    MetricType::Gauge
+                },
             )?;
             for (labels, value) in &metric.rows {
+                if metric.counts {
+                    if labels.is_empty() {
+                        rows.encode_counter::<NoLabelSet, _, u64>(value, None)?;
+                    } else {
+                        let mut row = rows.encode_family(labels)?;
+                        row.encode_counter::<NoLabelSet, _, u64>(value, None)?;
+                    }
+                    continue;
+                }
                 // The type knows signed numbers only; no memory is that large.
                 let value = i64::try_from(*value).unwrap_or(i64::MAX);
                 if labels.is_empty() {
@@ -70,6 +88,7 @@ fn metrics(report: &Report) -> Vec<Metric> {
     metrics.extend(coverage(report));
     metrics.extend(breakdown(report));
     metrics.extend(groups(report));
+    metrics.extend(report.avoidable.iter().flat_map(avoidable));
     metrics.retain(|metric| !metric.rows.is_empty());
     metrics
 }
@@ -230,6 +249,54 @@ fn groups(report: &Report) -> Vec<Metric> {
     metrics
 }
 
+/// Counters since the measurement began.
+fn avoidable(info: &AvoidableInfo) -> Vec<Metric> {
+    let of_images = |value: fn(&AvoidableImage) -> u64| {
+        let row = |image: &AvoidableImage| {
+            let labels = vec![("image", image.name.clone()), ("id", image.id.clone())];
+            (labels, value(image))
+        };
+        info.images.iter().map(row).collect()
+    };
+    let metrics = [
+        (
+            "avoidable_reads",
+            "Bytes read from storage while another page held them",
+            plain(info.reads_bytes),
+        ),
+        (
+            "avoidable_reclaim",
+            "Bytes reclaimed for which duplicates left no room",
+            plain(info.reclaim_bytes),
+        ),
+        (
+            "known_reads",
+            "Bytes read from storage whose content got known",
+            plain(info.read_bytes),
+        ),
+        (
+            "known_reclaim",
+            "Bytes reclaimed whose content was known",
+            plain(info.reclaimed_hashed_bytes),
+        ),
+        (
+            "image_avoidable_reads",
+            "Bytes of an image read while another page held them",
+            of_images(|image| image.reads_bytes),
+        ),
+        (
+            "image_avoidable_reclaim",
+            "Bytes of an image reclaimed for which duplicates left no room",
+            of_images(|image| image.reclaim_bytes),
+        ),
+    ];
+    let counter = |(name, help, rows)| Metric {
+        counts: true,
+        ..bytes(name, help, rows)
+    };
+    metrics.map(counter).into()
+}
+
 fn plain(value: u64) -> Vec<(Labels, u64)> {
     vec![(Labels::new(), value)]
 }
@@ -240,6 +307,7 @@ fn bytes(name: &'static str, help: &'static str, rows: Vec<(Labels, u64)>) -> Me
         help,
         unit: Some(Unit::Bytes),
         rows,
+        counts: false,
     }
 }
 
@@ -249,6 +317,7 @@ fn count(name: &'static str, help: &'static str, rows: Vec<(Labels, u64)>) -> Me
         help,
         unit: None,
         rows,
+        counts: false,
     }
 }
 
