@@ -7,6 +7,7 @@ use std::{env, path::PathBuf};
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(without_bpf)");
+    println!("cargo::rustc-check-cfg=cfg(fuzzing)");
     println!("cargo::rerun-if-env-changed=SHARESTAT_BPF_OBJECT");
     let object = env::var_os("SHARESTAT_BPF_OBJECT").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/bpf/sharestat-bpf"),

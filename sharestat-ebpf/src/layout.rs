@@ -145,6 +145,12 @@ kernel_layout! {
     table_array,
     /// `file.f_inode`.
     file_inode,
+    /// `file.f_mapping`.
+    file_mapping,
+    /// `vm_fault.vma`.
+    fault_vma,
+    /// `vm_area_struct.vm_file`.
+    vma_file,
     /// `mem_cgroup.css.cgroup`; `u64::MAX` without memcg support.
     memcg_cgroup,
     /// `obj_cgroup.memcg` where `memcg_data` of a folio is an `obj_cgroup *` (7.2 and

@@ -8,13 +8,18 @@ pub mod cli;
 pub mod compare;
 pub mod derefs;
 pub mod engine_user;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod identity;
 pub mod kernel;
 pub mod model;
 pub mod offline;
+pub mod plan;
 pub mod progress;
 pub mod query;
 pub mod report;
 pub mod seed;
+pub mod serve;
 pub mod snapshot;
 pub mod tui;

@@ -92,6 +92,35 @@ fn the_report_adds_up_and_names_the_files() {
 }
 
 #[test]
+fn names_of_any_bytes_and_paths_of_4000_bytes_lose_no_page() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+    let directory = directory();
+    let top = directory.path().canonicalize().expect("it exists");
+    let odd = top.join(OsStr::from_bytes(b"a b\n\xff\xc3"));
+    fs::create_dir(&odd).expect("a directory");
+    file(&odd.join("one"), &[1, 2]);
+    let mut deep = top;
+    while deep.as_os_str().len() < 4000 {
+        deep.push("d".repeat(200.min(4000 - deep.as_os_str().len())));
+    }
+    fs::create_dir_all(&deep).expect("a directory");
+    file(&deep.join("two"), &[2, 3]);
+    let report = report(&mut scan(directory.path()));
+    assert_eq!(pages(&report, "resident_bytes"), 4);
+    assert_eq!(pages(&report, "duplicate_bytes"), 1);
+    let files = report["files"].as_array().expect("a list");
+    let named = |end: &str| {
+        let path = |file: &Value| file["path"].as_str().map(str::to_owned);
+        files
+            .iter()
+            .filter_map(path)
+            .any(|path| path.ends_with(end))
+    };
+    assert!(named("a b\\n\u{fffd}\u{fffd}/one"), "{files:?}");
+    assert!(named("/two"), "{files:?}");
+}
+
+#[test]
 fn each_format_is_written_and_a_file_gets_it_by_its_ending() {
     let directory = directory();
     let data = directory.path().join("data");

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 
-use crate::{build, cache::Cache, process::Run, setup, workspace};
+use crate::{build, cache::Cache, contrib, process::Run, setup, workspace};
 
 /// Runs all checks; the first that fails ends it.
 ///
@@ -25,6 +25,8 @@ pub(crate) fn run() -> Result<()> {
         .arg(workspace::target("bpf-build"))
         .args(["--", "--deny", "warnings"])
         .run()?;
+    step("contrib");
+    contrib::check()?;
     step("documentation");
     workspace::cargo("doc")
         .args(["--workspace", "--no-deps"])

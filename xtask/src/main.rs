@@ -4,12 +4,15 @@ mod bench;
 mod build;
 mod cache;
 mod check;
+mod contrib;
 mod demo;
 mod derefs_report;
+mod fuzz;
 mod guest_build;
 mod process;
 mod run;
 mod setup;
+mod soak;
 mod test;
 mod vm;
 mod workspace;
@@ -60,6 +63,10 @@ enum Task {
         #[arg(long)]
         binary: Option<PathBuf>,
     },
+    /// Watch a guest for minutes while files and containers come and go
+    Soak(soak::Options),
+    /// Feed the parsers with made-up input, led by coverage; fails on a crash
+    Fuzz(fuzz::Options),
     /// Check format, lints and documentation, warnings denied
     Check,
     /// Boot a kernel with sharestat inside; run a command there, or a shell
@@ -89,6 +96,8 @@ fn perform(task: Task) -> Result<i32> {
         Task::Bench(options) => bench::run(options),
         Task::DerefsReport(options) => derefs_report::run(options),
         Task::DemoRecording { binary } => demo::record(binary).map(|()| 0),
+        Task::Soak(options) => soak::run(options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Check => check::run().map(|()| 0),
         Task::Vm(options) => vm::run(options),
         Task::Run {

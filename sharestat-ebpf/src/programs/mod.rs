@@ -7,6 +7,7 @@ mod calibrate;
 mod census;
 mod contents;
 mod counters;
+mod fault;
 mod folio;
 mod frame_state;
 mod globals;

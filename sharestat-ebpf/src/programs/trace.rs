@@ -4,7 +4,7 @@
 use aya_ebpf::{
     EbpfContext as _,
     macros::{kprobe, map},
-    maps::{HashMap, PerCpuArray, PerCpuHashMap},
+    maps::{Array, HashMap, PerCpuArray, PerCpuHashMap},
     programs::ProbeContext,
 };
 use sharestat_ebpf::records::{TracedPlace, TracedSite};
@@ -19,28 +19,40 @@ static TRACED: HashMap<u64, TracedPlace> = HashMap::with_max_entries(1, 0);
 #[map]
 static TRACES: PerCpuHashMap<u64, TracedSite> = PerCpuHashMap::with_max_entries(1, 0);
 
+/// The device (`s_dev`) whose files count as such; 0 for all.
+#[map]
+static TRACED_DEVICE: Array<u32> = Array::with_max_entries(1, 0);
+
 #[map]
 static REGISTERS: PerCpuArray<arch::Registers> = PerCpuArray::with_max_entries(1, 0);
 
-/// Uptodate, clean, of a file that nobody maps for writing.
+/// Counts what the folio at `address` is.
 #[inline(always)]
-fn is_shareable(address: u64) -> bool {
+fn look_at(address: u64, site: &mut TracedSite) {
     let Some(folio) = Folio::read(address) else {
-        return false;
+        return;
     };
-    if !folio.has(layout!(flag_uptodate))
-        || folio.has(layout!(flag_dirty))
-        || folio.has(layout!(flag_writeback))
-        || folio.has(layout!(flag_swapbacked))
-        || folio.is_typed()
-    {
-        return false;
+    if folio.is_typed() || folio.is_swap_cache() {
+        return;
     }
     let Some(mapping) = folio.mapping() else {
-        return false;
+        return;
     };
-    Inode::of_mapping(mapping).is_some()
+    let Some(inode) = Inode::of_mapping(mapping) else {
+        return;
+    };
+    let device = TRACED_DEVICE.get(0).copied().unwrap_or(0);
+    if device == 0 || device == inode.dev {
+        site.files += 1;
+    }
+    if folio.has(layout!(flag_uptodate))
+        && !folio.has(layout!(flag_dirty))
+        && !folio.has(layout!(flag_writeback))
+        && !folio.has(layout!(flag_swapbacked))
         && access::read::<i32>(mapping + layout!(mapping_writable)).unwrap_or(1) <= 0
+    {
+        site.shareable += 1;
+    }
 }
 
 /// Runs in front of a traced instruction.
@@ -69,8 +81,6 @@ pub(crate) fn trace_hit(ctx: ProbeContext) -> u32 {
     // SAFETY: a map value of this CPU.
     let site = unsafe { &mut *site };
     site.hits += 1;
-    if is_shareable(address) {
-        site.shareable += 1;
-    }
+    look_at(address, site);
     0
 }

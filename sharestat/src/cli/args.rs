@@ -16,8 +16,10 @@ use super::{
     diff::DiffArgs,
     exit::EXIT_CODES,
     image::ImageArgs,
+    plan::PlanArgs,
     record::args::RecordArgs,
     report::ReportArgs,
+    serve::ServeArgs,
     top::args::{ShowArgs, TopArgs},
 };
 
@@ -32,6 +34,8 @@ Examples:
   sharestat diff before.json after.json  what changed
   sharestat check base.json new.json     exit 1 when duplicates grew
   sudo sharestat record -o r.ssr -- CMD  what a command does to the page cache
+  sharestat plan r.ssr --memory 64GiB    how many containers fit a host
+  sudo sharestat serve                   metrics for Prometheus, and a page
   sharestat doctor                       what works here, and what helps
   sharestat completions bash             completions for bash";
 
@@ -85,6 +89,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// Watch live, on a screen or in a pipe.
     Top(TopArgs),
+    /// Measure without end, and offer metrics and a live page over HTTP.
+    Serve(ServeArgs),
     /// Play a small recording that is in this program: no root, no BPF.
     Demo(DemoArgs),
     /// Forecast from image files what hosts that run them would cache twice.
@@ -95,6 +101,8 @@ pub enum Command {
     Diff(DiffArgs),
     /// Judge a report by rules, alone or against a base.
     Check(CheckArgs),
+    /// Say how many containers fit a host, with and without sharing.
+    Plan(PlanArgs),
     /// Record everything that happens to the page cache, to be played later.
     Record(RecordArgs),
     /// Say what works here, what does not, and what helps.

@@ -28,7 +28,8 @@ use crate::{
         junit, markdown, sarif, text,
     },
     identity::escape::printable,
-    report::{Report, read},
+    report::{self, Report},
+    snapshot::file::open,
 };
 
 const HELP: &str = "\
@@ -52,7 +53,7 @@ Examples:
         duplicates may not grow by more than 5 % and 16 MiB."
 )]
 pub struct CheckArgs {
-    /// The base and the new report (JSON), or only the new one.
+    /// The base and the new report, table of pages or recording, or only the new one.
     ///
     /// Without a base, the 'baseline' of the configuration is the base; without that, rules on
     /// growth are skipped.
@@ -109,7 +110,7 @@ pub(super) fn run(arguments: &CheckArgs, common: &Common) -> Result<Exit, Failur
         [new, ..] => (config.baseline.clone(), new),
         [] => return Err(Failure::new(Exit::Usage, "give the report to check")),
     };
-    let new = read::file(new_path)?;
+    let new = open(new_path, None)?.report;
     let base = base(base_path.as_deref(), arguments.update)?;
     let rules = match (arguments.rules.is_empty(), config.rules.is_empty()) {
         (false, _) => arguments.rules.clone(),
@@ -120,7 +121,7 @@ pub(super) fn run(arguments: &CheckArgs, common: &Common) -> Result<Exit, Failur
     let place = named.as_deref().unwrap_or(new_path);
     write(&check, arguments, place, common)?;
     if arguments.update {
-        renew(base_path.as_deref(), new_path, common.quiet)?;
+        renew(base_path.as_deref(), &new, common.quiet)?;
         return Ok(Exit::Ok);
     }
     let complete = new.coverage.complete && base.is_none_or(|base| base.coverage.complete);
@@ -194,26 +195,19 @@ fn base(path: Option<&Path>, update: bool) -> Result<Option<Report>, Failure> {
     match path {
         None => Ok(None),
         Some(path) if update && !path.exists() => Ok(None),
-        Some(path) => Ok(Some(read::file(path)?)),
+        Some(path) => Ok(Some(open(path, None)?.report)),
     }
 }
 
-/// Writes the new report over the base.
-fn renew(base: Option<&Path>, new: &Path, quiet: bool) -> Result<(), Failure> {
+/// Writes the new report over the base, as a report whatever it was read from.
+fn renew(base: Option<&Path>, new: &Report, quiet: bool) -> Result<(), Failure> {
     let Some(base) = base else {
         return Err(Failure::new(
             Exit::Usage,
             "'--update' has no base to renew; name it before the new report, or as 'baseline' in the configuration",
         ));
     };
-    let text = fs::read(new).map_err(|error| {
-        let why = format!(
-            "cannot read '{}' again for '--update': {error}",
-            printable(new)
-        );
-        Failure::new(Exit::Usage, why)
-    })?;
-    output::write(Some(base), |out| out.write_all(&text))?;
+    output::write(Some(base), |out| report::json::write(new, out))?;
     if !quiet {
         let _ = writeln!(
             io::stderr(),

@@ -10,8 +10,13 @@ use super::{
     output, render,
 };
 use crate::{
-    compare::{diff::Diff, markdown, text},
-    report::{Report, read},
+    compare::{
+        contents::{self, NotComparable},
+        diff::Diff,
+        markdown, text,
+    },
+    report::Report,
+    snapshot::file::open,
 };
 
 const HELP: &str = "\
@@ -19,6 +24,7 @@ Examples:
   sharestat scan -o before.json --top 0   measure, change something, measure again
   sharestat diff before.json after.json   what changed, and which files moved
   sharestat diff --again before2.json before.json after.json
+  sharestat diff a.parquet b.parquet      also which contents came and went
   sharestat diff --format markdown before.json after.json";
 
 /// Arguments of `diff`.
@@ -29,13 +35,15 @@ Examples:
     long_about = "Lays two reports side by side: sums, scopes, mechanisms, filesystems, layers, images, \
         containers, and the files that moved, with those they share pages with. Groups and files \
         are compared by their part of the duplicates, so that the parts add up to the change.\n\n\
-        Reports hold sums and names, no hashes: their seeds may differ."
+        Both may be reports (JSON), tables of pages (Parquet) or recordings, of which the end \
+        counts. Sums and names are compared whatever the seeds; contents only of two tables or \
+        recordings with the same seed."
 )]
 pub struct DiffArgs {
-    /// The report to compare with (JSON).
+    /// The report, table of pages or recording to compare with.
     #[arg(value_name = "BASE", value_hint = clap::ValueHint::FilePath)]
     pub base: PathBuf,
-    /// The report to compare (JSON); '-' is standard input.
+    /// What to compare; '-' is standard input.
     #[arg(value_name = "NEW", value_hint = clap::ValueHint::FilePath)]
     pub new: PathBuf,
     /// Another measurement of what BASE measured (may be repeated).
@@ -44,6 +52,9 @@ pub struct DiffArgs {
     /// are left out.
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub again: Vec<PathBuf>,
+    /// Fail with 2 when contents cannot be compared, instead of saying so in a note.
+    #[arg(long)]
+    pub contents: bool,
     /// How the comparison is written.
     #[arg(long, value_enum, default_value_t)]
     pub format: DiffFormat,
@@ -68,10 +79,17 @@ pub enum DiffFormat {
 }
 
 pub(super) fn run(arguments: &DiffArgs, common: &Common) -> Result<Exit, Failure> {
-    let base = read::file(&arguments.base)?;
-    let new = read::file(&arguments.new)?;
+    let base = open(&arguments.base, None)?;
+    let new = open(&arguments.new, None)?;
     let repeats = repeats(&arguments.again)?;
-    let diff = Diff::new(&base, &new, &repeats);
+    let mut diff = Diff::new(&base.report, &new.report, &repeats);
+    match contents::compared(&base, &new) {
+        Ok(change) => diff.contents = Some(change),
+        Err(why) if arguments.contents => return Err(Failure::new(Exit::Usage, why)),
+        // Reports have no contents: nobody expects more than sums of them.
+        Err(NotComparable::NoPages) => {}
+        Err(why) => diff.notes.push(why.to_string()),
+    }
     let file = arguments.output.as_deref();
     let layout = render::layout(file, common);
     output::write(file, |mut out| match arguments.format {
@@ -87,8 +105,6 @@ pub(super) fn run(arguments: &DiffArgs, common: &Common) -> Result<Exit, Failure
 
 /// Further measurements of the base.
 pub(super) fn repeats(files: &[PathBuf]) -> Result<Vec<Report>, Failure> {
-    let reports = files.iter().map(|file| read::file(file));
-    reports
-        .map(|report| report.map_err(Failure::from))
-        .collect()
+    let opened = files.iter().map(|file| Ok(open(file, None)?.report));
+    opened.collect()
 }

@@ -18,7 +18,7 @@ pub enum Exit {
     Privilege = 3,
     /// The kernel or this build lacks something that is needed.
     Kernel = 4,
-    /// The measurement is incomplete, and `--strict` was given.
+    /// The measurement is incomplete, and `--strict` was given or a plan needs more.
     Incomplete = 5,
     /// Interrupted by a signal; what was measured until then was printed.
     Interrupted = 130,
@@ -32,7 +32,7 @@ Exit codes:
   2    usage: an argument makes no sense or names what is not there
   3    a privilege is missing
   4    the kernel or this build lacks something that is needed
-  5    the measurement is incomplete, and --strict was given
+  5    the measurement is incomplete, and --strict was given or 'plan' needs more
   130  interrupted; what was measured until then was printed";
 
 impl From<Exit> for ExitCode {

@@ -9,14 +9,19 @@ mod derefs;
 mod diff;
 mod doctor;
 mod exit;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod image;
 mod log;
 mod man;
 mod output;
+mod plan;
 mod record;
 mod render;
 mod report;
+mod runtime;
 mod scan;
+mod serve;
 mod top;
 mod watch;
 
@@ -55,11 +60,13 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Record(arguments) => return record::run(arguments, &cli.common),
         Command::Scan(arguments) => scan::run(arguments, &cli.common),
         Command::Top(arguments) => top::run(arguments, &cli.common),
+        Command::Serve(arguments) => serve::run(arguments, &cli.common),
         Command::Demo(arguments) => top::demo(arguments, &cli.common),
         Command::Report(arguments) => report::run(arguments, &cli.common),
         Command::Diff(arguments) => diff::run(arguments, &cli.common),
         Command::Check(arguments) => check::run(arguments, &cli.common),
         Command::Image(arguments) => image::run(arguments, &cli.common),
+        Command::Plan(arguments) => plan::run(arguments, &cli.common),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Derefs(arguments) => derefs::run(arguments, &cli.common),
         Command::Completions(arguments) => completions::run(arguments),
@@ -79,6 +86,8 @@ fn usage(error: &clap::Error) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
+#[cfg(test)]
+mod contrib;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]

@@ -11,17 +11,17 @@ use std::{
 };
 
 use args::RecordArgs;
-use tokio::{runtime, sync::mpsc};
+use tokio::sync::mpsc;
 
 use super::{
     args::Common,
     exit::{Exit, Failure},
-    log, scan,
+    log, runtime, scan,
     watch::catch_signals,
 };
 use crate::{
     identity::escape::printable,
-    kernel::{self, Live, LiveOptions, moment::Moment},
+    kernel::{Live, LiveOptions, moment::Moment},
     report::Host,
     snapshot::recording::{Recorder, header::Header},
 };
@@ -56,10 +56,7 @@ pub(super) fn run(arguments: &RecordArgs, common: &Common) -> Result<ExitCode, F
     let recorder = Recorder::create(&arguments.output, &header)
         .map_err(|error| Failure::new(Exit::Threshold, error))?;
     live.keep_journal(recorder.journal());
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| kernel::Error::Runtime { source })?;
+    let runtime = runtime::new()?;
     let (requests, requested) = mpsc::channel(4);
     let mut session = Session::new(arguments, recorder, requests, stop, common.quiet);
     let watched = runtime.block_on(live.run(requested, |view| session.watch(&Moment::from(view))));

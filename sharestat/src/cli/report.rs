@@ -1,8 +1,9 @@
-//! `sharestat report FILE…`: reports that were written as JSON, in another format.
+//! `sharestat report FILE…`: reports, tables of pages and recordings in another format.
 
 use std::{
     io::{self, Write},
     path::PathBuf,
+    time::Duration,
 };
 
 use clap::Args;
@@ -12,12 +13,18 @@ use super::{
     exit::{EXIT_CODES, Exit, Failure},
     output, render,
 };
-use crate::report::{self, Report, read::ReadError};
+use crate::{
+    report::{self, Report},
+    snapshot::file::{self, OpenError},
+};
 
 const HELP: &str = "\
 Examples:
   sharestat report monday.json                   as tables
   sharestat report monday.json -o monday.md      for a pull request
+  sharestat report pages.parquet --top 0         what 'scan' would have printed
+  sharestat report run.ssr -o run.html           a recording, with its timeline
+  sharestat report run.ssr --at 12.5             12.5 s after its start
   sharestat report a.json b.json --format ndjson one after the other";
 
 /// Arguments of `report`.
@@ -25,21 +32,31 @@ Examples:
 #[command(
     after_help = HELP,
     after_long_help = format!("{HELP}\n\n{EXIT_CODES}"),
-    long_about = "Reads reports that 'scan' or 'image' wrote as JSON, and writes them in another \
-        format. Needs no privilege. A report that is cut off, damaged or of a newer version is \
-        refused."
+    long_about = "Reads reports that 'scan' or 'image' wrote as JSON, tables of pages (scan -o \
+        FILE.parquet) and recordings (record -o FILE), and writes a report in another format. \
+        What a file is, is told from its content. Needs no privilege. A file that is cut off, \
+        damaged or of a newer version is refused; a recording that was cut is read up to there."
 )]
 pub struct ReportArgs {
-    /// The reports (schema 'sharestat.report/v1'); '-' is standard input.
+    /// Reports (JSON), tables of pages (Parquet) or recordings; '-' is standard input.
     #[arg(value_name = "FILE", required = true, value_hint = clap::ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
+    /// Report this moment of a recording, in seconds after its start [default: its end].
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    pub at: Option<Duration>,
     /// How they are written.
     #[command(flatten)]
     pub output: OutputArgs,
 }
 
-impl From<ReadError> for Failure {
-    fn from(error: ReadError) -> Self {
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok();
+    let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    time.ok_or_else(|| "it must be a number of seconds, such as '12.5'".to_owned())
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
         Self::new(Exit::Usage, error)
     }
 }
@@ -48,10 +65,8 @@ pub(super) fn run(arguments: &ReportArgs, common: &Common) -> Result<Exit, Failu
     let format = arguments.output.chosen()?;
     let mut reports = Vec::new();
     for file in &arguments.files {
-        let mut report = report::read::file(file)?;
-        if arguments.output.top > 0 {
-            report.files.truncate(arguments.output.top);
-        }
+        let mut report = file::open(file, arguments.at)?.report;
+        report.keep(arguments.output.top);
         reports.push(report);
     }
     let file = arguments.output.output.as_deref();

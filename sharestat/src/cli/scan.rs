@@ -59,7 +59,12 @@ pub(super) fn run(arguments: &ScanArgs, common: &Common) -> Result<Exit, Failure
         container: arguments.container.clone(),
     };
     let top = arguments.output.top;
-    let report = Report::filtered(&measurement, &Host::read(), top, &filter);
+    let host = Host::read();
+    let report = match table {
+        // Its rows are all pages: a header that leaves some out would contradict them.
+        Some(_) => Report::without_files(&measurement, &host),
+        None => Report::filtered(&measurement, &host, top, &filter),
+    };
     let file = arguments.output.output.as_deref();
     // Tables hold the notes. Elsewhere they are fields among many: say them.
     if !common.quiet && (file.is_some() || format != Format::Text) {

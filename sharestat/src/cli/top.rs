@@ -1,7 +1,8 @@
 //! `sharestat top`: watch live, or a recording, on a screen, or as text and documents in a pipe.
 
 pub(super) mod args;
-mod config;
+pub(super) mod config;
+mod derefs;
 mod owners;
 mod picture;
 pub(super) mod replay;
@@ -32,9 +33,10 @@ pub(super) fn run(arguments: &TopArgs, common: &Common) -> Result<Exit, Failure>
     log::start(arguments.instrument.bpf_log);
     let show = &arguments.show;
     let files = files(show)?;
+    let derefs = arguments.derefs.as_deref().map(derefs::read).transpose()?;
     if let Some(path) = &arguments.replay {
         let reader = Reader::open(path).map_err(replay::failure)?;
-        return replay::run(reader, show, common, files);
+        return replay::run(reader, show, common, files, derefs);
     }
     // A pipe looks the same for everybody.
     let config = if is_on_screen(show) {
@@ -62,7 +64,7 @@ pub(super) fn run(arguments: &TopArgs, common: &Common) -> Result<Exit, Failure>
     })?;
     if is_on_screen(show) {
         screen::show(
-            move |frames, commands| screen::measure(live, frames, commands),
+            move |frames, commands| screen::measure(live, derefs, frames, commands),
             screen::options(show, common, config, files),
         )
     } else {
@@ -77,7 +79,7 @@ const DEMO: &[u8] = include_bytes!("../../demo/demo.ssr");
 pub(super) fn demo(arguments: &DemoArgs, common: &Common) -> Result<Exit, Failure> {
     let files = files(&arguments.show)?;
     let reader = Reader::of_bytes("demo", DEMO).map_err(replay::failure)?;
-    replay::run(reader, &arguments.show, common, files)
+    replay::run(reader, &arguments.show, common, files, None)
 }
 
 fn is_on_screen(show: &ShowArgs) -> bool {

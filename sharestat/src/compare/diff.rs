@@ -1,7 +1,6 @@
 //! What changed between two reports, as the document `sharestat.diff/v1`.
 //!
-//! Reports hold sums and names, no hashes: no content is compared with another, so two
-//! measurements with different seeds can be compared.
+//! Sums and names are compared whatever the seeds; contents are [`super::contents`].
 
 use std::{cmp::Reverse, collections::HashMap};
 
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     change::Change,
+    contents::ContentChange,
     lists::{self, List, Numbers},
     notes::notes,
 };
@@ -53,6 +53,9 @@ pub struct Diff {
     pub memcgs: Vec<GroupRow>,
     /// By file: those whose numbers changed or are unknown on one side.
     pub files: Vec<FileRow>,
+    /// Which contents came and went, of two measurements with pages and one seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contents: Option<ContentChange>,
     /// What limits the comparison.
     pub notes: Vec<String>,
 }
@@ -160,6 +163,7 @@ impl Diff {
             containers: groups(|report| lists::groups(&report.containers)),
             memcgs: groups(|report| lists::groups(&report.memcgs)),
             files: file_rows(base, new, repeats),
+            contents: None,
             notes: notes(base, new),
         }
     }

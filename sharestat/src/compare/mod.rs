@@ -3,6 +3,7 @@
 
 pub mod change;
 pub mod check;
+pub mod contents;
 pub mod diff;
 mod lists;
 mod notes;

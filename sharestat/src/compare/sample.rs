@@ -1,14 +1,16 @@
 //! A base report and one that grew, for the tests of comparisons.
 
+pub(super) use crate::report::sample as single;
+
 use super::check::{Check, rule::Rule};
 use crate::{
     model::{
         inode::{Dev, InodeKey},
-        measurement::{FileIdentity, Place},
+        measurement::{FileIdentity, Measurement, Place},
         page::Observation,
         units::{ContentHash, PageIndex},
     },
-    report::{Report, sample as single},
+    report::Report,
 };
 
 pub(super) fn report() -> Report {
@@ -17,6 +19,15 @@ pub(super) fn report() -> Report {
 
 /// The same host with a third copy of two pages of the library.
 pub(super) fn grown() -> Report {
+    Report::new(&more_pages(&[10, 20]), &single::host(), 0)
+}
+
+/// The same, and a content of its own twice.
+pub(super) fn grown_measurement() -> Measurement {
+    more_pages(&[10, 20, 77, 78, 77])
+}
+
+fn more_pages(hashes: &[u64]) -> Measurement {
     let mut measurement = single::measurement();
     let key = InodeKey {
         dev: Dev::new(8, 1),
@@ -24,8 +35,8 @@ pub(super) fn grown() -> Report {
         ..InodeKey::default()
     };
     let new = measurement.index.intern(key, true);
-    for (page, hash) in [(0, 10), (1, 20)] {
-        let seen = Observation::Hashed(ContentHash(hash));
+    for (page, hash) in (0..).zip(hashes) {
+        let seen = Observation::Hashed(ContentHash(*hash));
         measurement.index.insert(new, PageIndex(page), seen);
     }
     let file = FileIdentity {
@@ -38,7 +49,7 @@ pub(super) fn grown() -> Report {
         place: Place::default(),
     };
     measurement.identity.files.insert(new, file);
-    Report::new(&measurement, &single::host(), 0)
+    measurement
 }
 
 /// The grown report judged by three rules: one fails, one passes, one has nothing to judge.

@@ -7,6 +7,7 @@ use std::{
     io::{self, Write},
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::document::{Document, SiteRow, percent};
@@ -15,7 +16,7 @@ use super::document::{Document, SiteRow, percent};
 pub const SCHEMA: &str = "sharestat.derefs-diff/v1";
 
 /// The difference.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Difference {
     /// [`SCHEMA`].
     pub schema: &'static str,
@@ -36,7 +37,7 @@ pub struct Difference {
 }
 
 /// A site whose context class changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Change {
     /// The function.
     pub function: String,

@@ -33,6 +33,16 @@ pub struct Document {
     pub explained: Option<Explained>,
     /// Steps of the workload.
     pub steps: Vec<StepRow>,
+    /// Page faults that mapped a page, and whether `vma->vm_file->f_mapping ==
+    /// folio->mapping` held; empty where they could not be counted, see `probes`.
+    #[serde(default)]
+    pub faults: Vec<FaultRow>,
+    /// What was set in the kernel, and what was refused.
+    #[serde(default)]
+    pub probes: Vec<ProbeRow>,
+    /// Options of the kernel that bear on the question, as far as symbols tell.
+    #[serde(default)]
+    pub config: Vec<ConfigRow>,
     /// The answer in sentences.
     pub summary: Vec<String>,
     /// What limits the meaning of the numbers.
@@ -139,6 +149,10 @@ pub struct SiteRow {
     pub in_static_list: Option<bool>,
     /// The most frequent stack, innermost first.
     pub stack: Vec<String>,
+    /// File and line, and the functions inlined there, innermost first; empty unless the
+    /// static list was made with debugging information.
+    #[serde(default)]
+    pub source: Vec<String>,
 }
 
 impl SiteRow {
@@ -215,6 +229,46 @@ pub struct StepRow {
     pub hits: u64,
     /// Sites hit during it.
     pub sites: u64,
+}
+
+/// Page faults that mapped pages of one filesystem.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FaultRow {
+    /// What was mapped, with the filesystem it was opened on; null for everything else
+    /// during the measurement.
+    pub of: Option<String>,
+    /// The filesystem of the folio's mapping, as the kernel calls it.
+    pub filesystem: String,
+    /// Faults that mapped a folio of a file.
+    pub faults: u64,
+    /// Those with `vma->vm_file->f_mapping == folio->mapping`.
+    pub same_mapping: u64,
+    /// Those with `vma->vm_file->f_inode == folio->mapping->host`.
+    pub same_inode: u64,
+    /// Faults of a mapped file that gave a private copy instead; not among `faults`.
+    pub copies: u64,
+}
+
+/// Something set in the kernel to measure with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProbeRow {
+    /// What it is.
+    pub name: String,
+    /// Whether it could be set.
+    pub set: bool,
+    /// How much of it, or why not.
+    pub note: String,
+}
+
+/// An option of the kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConfigRow {
+    /// Its name.
+    pub option: String,
+    /// Whether the kernel has what only this option builds.
+    pub built: bool,
+    /// What it has to do with `folio->mapping`.
+    pub about: String,
 }
 
 /// A rule with its reason.

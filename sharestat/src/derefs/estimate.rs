@@ -1,5 +1,5 @@
-//! Rates with confidence intervals, from sums over windows. A window is one folio watched
-//! for a while; the windows of a stratum are a random sample of its folio seconds. The
+//! Rates with confidence intervals, from sums over windows. A window is a few folios of a
+//! stratum watched for a while: a random sample, in clusters, of its folio seconds. The
 //! estimate is the ratio of hits to seconds, with the variance of a ratio estimator.
 
 use super::{
@@ -72,6 +72,7 @@ mod tests {
 
     fn windows(count: f64, seconds: f64) -> WindowSums {
         WindowSums {
+            folios: 0,
             windows: count,
             seconds: count * seconds,
             seconds_squared: count * seconds * seconds,

@@ -3,22 +3,24 @@
 
 use std::{
     fs, io,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use super::{
     code::KernelCode,
     context::DERIVED,
-    document::{Document, Measurement, Override, SCHEMA, StepRow, StratumRow},
-    exercise::{ExerciseOptions, exercise},
+    document::{Document, Measurement, Override, ProbeRow, SCHEMA, StratumRow},
+    exercise::{ExerciseOptions, Exercised, exercise},
+    facts,
+    faults::{self, Counts, Faults},
     sites::{SitesError, TypeTable},
     static_list::{ListError, Source, StaticList},
     summary,
     symbols::{LiveSymbols, SymbolsError},
     table::{self, Table},
     trace::Trace,
-    watch::{Files, Session, Stratum, Tally, WatchOptions},
+    watch::{Files, Session, Stratum, Tally, WatchOptions, device_of},
 };
 use crate::{
     kernel::{
@@ -70,6 +72,8 @@ pub struct Watched {
     list: Option<StaticList>,
     options: WatchOptions,
     started: Instant,
+    faults: Faults,
+    faults_before: Counts,
 }
 
 impl Watched {
@@ -96,8 +100,11 @@ impl Watched {
             .filter(|symbol| symbol.name.starts_with("copy_from_kernel_nofault"))
             .map(|symbol| (symbol.address, symbols.end_of(symbol.address)))
             .collect();
+        let faults = Faults::start(&symbols, None);
         Ok(Self {
             session: Session::new(watcher, Tally::without(own), options.clone()),
+            faults,
+            faults_before: Counts::new(),
             symbols,
             types,
             list,
@@ -122,11 +129,12 @@ impl Watched {
     /// When breakpoints are refused or a program fails.
     pub fn sample(&mut self, files: &mut Files, done: &dyn Fn() -> bool) -> Result<(), LiveError> {
         self.started = Instant::now();
+        self.faults_before = self.faults.counts()?;
         self.session.run(files, done)?;
         Ok(())
     }
 
-    /// Does the steps of the workload in `directory`, each watched.
+    /// Does the steps of the workload in `directory`, each watched, and maps what is `given`.
     ///
     /// # Errors
     /// When the directory cannot be used, or watching fails.
@@ -134,23 +142,33 @@ impl Watched {
         &mut self,
         directory: &Path,
         options: ExerciseOptions,
+        given: &[PathBuf],
         stopped: &dyn Fn() -> bool,
-    ) -> Result<Vec<StepRow>, LiveError> {
+    ) -> Result<Exercised, LiveError> {
         self.started = Instant::now();
-        exercise(Some(&mut self.session), directory, options, stopped)
+        self.faults_before = self.faults.counts()?;
+        let session = Some(&mut self.session);
+        exercise(
+            session,
+            directory,
+            options,
+            given,
+            Some(&self.faults),
+            stopped,
+        )
     }
 
-    /// The document. `steps` are those of a workload, in order, without hits; with them no
-    /// rates are estimated, because the folios were chosen for the steps.
+    /// The document. `done` is a workload whose steps have no hits yet; with steps no rates
+    /// are estimated, because the folios were chosen for the steps.
     ///
     /// # Errors
     /// When the kernel's code or counters cannot be read.
-    pub fn document(
-        &self,
-        mut steps: Vec<StepRow>,
-        notes: Vec<String>,
-    ) -> Result<Document, LiveError> {
+    pub fn document(&self, done: Exercised, notes: Vec<String>) -> Result<Document, LiveError> {
         let duration = self.started.elapsed();
+        let mut steps = done.steps;
+        let counted = faults::since(&self.faults_before, &self.faults.counts()?);
+        let mut fault_rows = faults::rows(&faults::since(&done.of_given, &counted), None);
+        fault_rows.extend(done.faults);
         let session = &self.session;
         let counts = session.watcher.counts()?;
         let mut code = KernelCode::new(&session.watcher, &self.symbols, &self.types);
@@ -216,6 +234,9 @@ impl Watched {
             not_of_files,
             explained,
             steps,
+            faults: fault_rows,
+            probes: self.probes(),
+            config: facts::config(&self.symbols),
             summary: Vec::new(),
             notes,
             overrides,
@@ -225,11 +246,33 @@ impl Watched {
         Ok(document)
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a count that was summed as a float"
-    )]
+    /// What was set, and what was not.
+    fn probes(&self) -> Vec<ProbeRow> {
+        let watcher = &self.session.watcher;
+        let list = match &self.list {
+            Some(list) => format!("{} sites of {}", list.certain().count(), list.source),
+            None => "none was given ('--live', '--image' or '--sites')".to_owned(),
+        };
+        vec![
+            ProbeRow {
+                name: "hardware breakpoints".to_owned(),
+                set: watcher.capacity() > 0,
+                note: format!(
+                    "{} of {} registers on each of {} CPUs",
+                    watcher.capacity(),
+                    kernel::watcher::SLOTS,
+                    watcher.cpus()
+                ),
+            },
+            self.faults.row(),
+            ProbeRow {
+                name: "list of static sites".to_owned(),
+                set: self.list.is_some(),
+                note: list,
+            },
+        ]
+    }
+
     fn strata(&self) -> Vec<StratumRow> {
         Stratum::ALL
             .into_iter()
@@ -237,7 +280,7 @@ impl Watched {
             .map(|(stratum, sums)| StratumRow {
                 name: stratum.name().to_owned(),
                 folios: self.session.population.count(stratum) as u64,
-                watched: sums.windows as u64,
+                watched: sums.folios,
                 seconds: sums.seconds,
             })
             .filter(|row| row.folios > 0 || row.watched > 0)
@@ -245,11 +288,13 @@ impl Watched {
     }
 }
 
-/// Traces the sites of a static list.
+/// Traces the sites of a static list; only files on the filesystem of `place` count as
+/// such, where one is given.
 ///
 /// # Errors
 /// When the list cannot be had, or the kernel has no kprobes.
-pub fn trace(source: &Source) -> Result<Trace, LiveError> {
+pub fn trace(source: &Source, place: Option<&Path>) -> Result<Trace, LiveError> {
+    let device = place.map(device_of).transpose().map_err(LiveError::Paths)?;
     let symbols = LiveSymbols::read()?;
     let btf = fs::read(Path::new(VMLINUX)).map_err(LiveError::Types)?;
     let mapping = TypeTable::new(&btf).map_err(LiveError::NoTypes)?.mapping;
@@ -257,7 +302,7 @@ pub fn trace(source: &Source) -> Result<Trace, LiveError> {
     let watcher = Watcher::start(&WatcherOptions::default())?;
     let list = StaticList::obtain(source, &watcher, &symbols, &btf)?;
     drop(watcher);
-    Ok(Trace::start(&list, mapping)?)
+    Ok(Trace::start(&list, mapping, device)?)
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

@@ -9,10 +9,16 @@ pub mod diff;
 pub mod document;
 pub mod estimate;
 pub mod exercise;
+pub mod facts;
+pub mod faults;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
+pub mod glisse;
 pub mod live;
 pub mod random;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
+pub mod schema;
 pub mod sites;
 pub mod static_list;
 pub mod summary;

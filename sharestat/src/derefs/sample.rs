@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{Document, Explained, Measurement, SCHEMA, SiteRow, StaticRow, StepRow};
+use super::document::{
+    ConfigRow, Document, Explained, FaultRow, Measurement, ProbeRow, SCHEMA, SiteRow, StaticRow,
+    StepRow,
+};
 use crate::report::Host;
 
 /// A site with these particulars and 10 hits.
@@ -27,11 +30,12 @@ pub(super) fn site(id: &str, subsystem: &str, kind: &str, class: &str) -> SiteRo
         rate: None,
         in_static_list: Some(true),
         stack: vec![id.to_owned(), "filemap_read".to_owned()],
+        source: Vec::new(),
     }
 }
 
 /// Four sites of different kinds.
-pub(super) fn document() -> Document {
+pub(crate) fn document() -> Document {
     Document {
         schema: SCHEMA.to_owned(),
         version: "0.1.0".to_owned(),
@@ -78,6 +82,24 @@ pub(super) fn document() -> Document {
             note: "read(2)".to_owned(),
             hits: 10,
             sites: 2,
+        }],
+        faults: vec![FaultRow {
+            of: None,
+            filesystem: "ext4".to_owned(),
+            faults: 8,
+            same_mapping: 8,
+            same_inode: 7,
+            copies: 1,
+        }],
+        probes: vec![ProbeRow {
+            name: "kprobe at set_pte_range (page faults)".to_owned(),
+            set: true,
+            note: String::new(),
+        }],
+        config: vec![ConfigRow {
+            option: "CONFIG_KSM".to_owned(),
+            built: true,
+            about: "tag bits".to_owned(),
         }],
         summary: Vec::new(),
         notes: Vec::new(),

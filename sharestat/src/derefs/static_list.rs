@@ -108,7 +108,7 @@ impl StaticList {
             Source::Image(path) => {
                 let image = KernelImage::open(path)?;
                 let types = sites::types_of(&image, path)?;
-                sites::find(&Program::new(&image, &types)).into()
+                sites::find_with_lines(&Program::new(&image, &types), path, None)?.into()
             }
             Source::Live => live(watcher, symbols, btf)?,
         };
@@ -152,6 +152,12 @@ fn parse(path: &Path) -> Result<Parsed, ListError> {
         path: path.to_owned(),
         source,
     })
+}
+
+#[cfg(any(test, fuzzing))]
+/// Whether `bytes` are a list of sites.
+pub(super) fn is_list(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<Parsed>(bytes).is_ok()
 }
 
 /// The list must be of the very build that runs.

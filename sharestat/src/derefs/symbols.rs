@@ -42,7 +42,7 @@ impl LiveSymbols {
         Self::parse(&fs::read_to_string("/proc/kallsyms")?)
     }
 
-    fn parse(text: &str) -> Result<Self, SymbolsError> {
+    pub(super) fn parse(text: &str) -> Result<Self, SymbolsError> {
         let mut symbols = Vec::new();
         let (mut start, mut end) = (0, 0);
         let mut modules: Vec<Rc<str>> = Vec::new();

@@ -237,6 +237,7 @@ fn make_row(
         rate,
         in_static_list: list.map(|_| known.is_some()),
         stack: most_frequent(&row.stacks).cloned().unwrap_or_default(),
+        source: known.map_or_else(Vec::new, |known| known.source.clone()),
     })
 }
 

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sharestat_ebpf::records::TracedPlace;
 
@@ -22,7 +23,7 @@ use crate::{
 pub const SCHEMA: &str = "sharestat.derefs-trace/v1";
 
 /// Everything that was counted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TraceDocument {
     /// [`SCHEMA`].
     pub schema: String,
@@ -39,7 +40,7 @@ pub struct TraceDocument {
 }
 
 /// One site.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TraceRow {
     /// Its id.
     pub id: String,
@@ -53,14 +54,20 @@ pub struct TraceRow {
     pub subsystem: String,
     /// How often it ran.
     pub hits: u64,
+    /// How often with a folio of a file, on the filesystem asked for.
+    #[serde(default)]
+    pub file_hits: u64,
     /// How often with an uptodate, clean, not writably mapped folio of a file.
     pub shareable_hits: u64,
     /// Hits per second.
     pub per_second: f64,
+    /// File hits per second: what `derefs watch` estimates.
+    #[serde(default)]
+    pub file_hits_per_second: f64,
 }
 
 /// A site that could not be traced.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Refused {
     /// Symbol and offset.
     pub place: String,
@@ -81,11 +88,11 @@ fn place_of(site: &Site) -> String {
 
 impl Trace {
     /// Sets a kprobe at each of the certain sites of `list`; `mapping` is the offset of
-    /// the word in a folio.
+    /// the word in a folio. Only files on `device` count as files, where one is given.
     ///
     /// # Errors
     /// When the kernel has no kprobes or a privilege is missing.
-    pub fn start(list: &StaticList, mapping: i32) -> Result<Self, Error> {
+    pub fn start(list: &StaticList, mapping: i32, device: Option<u32>) -> Result<Self, Error> {
         let mut refused = Vec::new();
         let mut traced = Vec::new();
         let mut probes = Vec::new();
@@ -104,7 +111,7 @@ impl Trace {
                 }),
             }
         }
-        let (running, not_set) = Tracer::start(&probes)?;
+        let (running, not_set) = Tracer::start(&probes, device)?;
         for (probe, reason) in not_set {
             if let Some(at) = traced
                 .iter()
@@ -144,8 +151,10 @@ impl Trace {
                     kind: site.kind.name().to_owned(),
                     subsystem: site.subsystem.name(),
                     hits: count.hits,
+                    file_hits: count.files,
                     shareable_hits: count.shareable,
                     per_second: count.hits as f64 / duration.as_secs_f64(),
+                    file_hits_per_second: count.files as f64 / duration.as_secs_f64(),
                 })
             })
             .collect();
@@ -195,12 +204,13 @@ impl TraceDocument {
         for site in self.sites.iter().take(shown) {
             writeln!(
                 out,
-                "{:<48} {:<10} {:<9} {:>9} {:>10.1}/s {:>4.0} % shareable",
+                "{:<48} {:<10} {:<9} {:>9} {:>10.1}/s {:>9} of files {:>4.0} % shareable",
                 site.place,
                 site.subsystem,
                 site.kind,
                 site.hits,
                 site.per_second,
+                site.file_hits,
                 percent(site.shareable_hits, site.hits)
             )?;
         }

@@ -3,10 +3,13 @@
 //! damaged files end in an error. Format: bbolt 1.3, page.go, db.go, bucket.go.
 
 use std::{
+    cell::Cell,
     fs::File,
     io::{self, Read, Seek},
     path::Path,
 };
+
+use super::regular;
 
 const MAGIC: u32 = 0xed0c_daed;
 const VERSION: u32 = 2;
@@ -25,6 +28,9 @@ const META_AREA: u64 = 2 << 24;
 const MAX_DEPTH: usize = 64;
 /// A database larger than this is not read into memory.
 const MAX_FILE: u64 = 1 << 30;
+/// Keys that are looked at in one database, again and again included. In a damaged one,
+/// every bucket may lead to all others.
+const MOST_KEYS: u64 = 1 << 24;
 /// Readings of a database that is written to meanwhile.
 const ATTEMPTS: usize = 5;
 
@@ -59,6 +65,8 @@ pub struct Bolt {
     bytes: Vec<u8>,
     page_size: usize,
     root: u64,
+    /// Keys that may still be looked at.
+    left: Cell<u64>,
 }
 
 /// One valid meta page.
@@ -102,7 +110,7 @@ impl Bolt {
     /// # Errors
     /// See [`BoltError`].
     pub fn read(path: &Path) -> Result<Self, BoltError> {
-        let mut file = File::open(path)?;
+        let mut file = regular::open(path)?;
         for _ in 0..ATTEMPTS {
             let size = file.metadata()?.len();
             if size > MAX_FILE {
@@ -129,6 +137,7 @@ impl Bolt {
             bytes,
             page_size: meta.page_size,
             root: meta.root,
+            left: Cell::new(MOST_KEYS),
         })
     }
 
@@ -252,6 +261,9 @@ impl<'a> Bucket<'a> {
         *budget -= 1;
         let flags = u16_at(page, 8).ok_or_else(|| damaged("it has no header"))?;
         let count = usize::from(u16_at(page, 10).ok_or_else(|| damaged("it has no header"))?);
+        let left = self.bolt.left.get().checked_sub(count as u64);
+        let left = left.ok_or_else(|| damaged("it is used too often"))?;
+        self.bolt.left.set(left);
         for index in 0..count {
             let at = PAGE_HEADER + index * ELEMENT;
             let outside = || damaged("a key or value lies outside it");

@@ -65,7 +65,11 @@ fn below(root: &Path, layers: &Layers) -> HashMap<ContainerId, Bytes> {
 
 /// The page cache charged to a cgroup and those below it.
 fn charge(cgroup: &Path) -> Option<Bytes> {
-    let text = fs::read_to_string(cgroup.join("memory.stat")).ok()?;
+    charged(&fs::read_to_string(cgroup.join("memory.stat")).ok()?)
+}
+
+/// The page cache that a `memory.stat` tells of.
+pub(super) fn charged(text: &str) -> Option<Bytes> {
     let value = |wanted: &str| {
         let mut lines = text.lines().filter_map(|line| line.split_once(' '));
         let (_, value) = lines.find(|(name, _)| *name == wanted)?;

@@ -68,7 +68,7 @@ pub fn find<'m>(
 }
 
 /// `loop3` of `/dev/loop3` and of its partition `/dev/loop3p1`.
-fn loop_device(source: &str) -> Option<&str> {
+pub(super) fn loop_device(source: &str) -> Option<&str> {
     let name = source.strip_prefix("/dev/")?;
     let rest = name.strip_prefix("loop")?;
     let digits = rest
@@ -81,7 +81,7 @@ fn loop_device(source: &str) -> Option<&str> {
 
 /// The path in `backing_file` (`loop_attr_backing_file_show`, drivers/block/loop.c): as
 /// `d_path` prints it, with ` (deleted)` behind the name of a deleted file.
-fn backing_file(text: &[u8]) -> (PathBuf, bool) {
+pub(super) fn backing_file(text: &[u8]) -> (PathBuf, bool) {
     let text = text.strip_suffix(b"\n").unwrap_or(text);
     let path = path_of(text).to_path_buf();
     match text.strip_suffix(b" (deleted)") {

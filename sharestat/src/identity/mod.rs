@@ -1,11 +1,15 @@
 //! Names for inodes: which filesystem, which mount point, which path, which overlay
 //! layers. Parses what the kernel prints; reads no page cache and no BPF.
 
+#[cfg(test)]
+mod bad_input_tests;
 pub mod bolt;
 pub mod cgroups;
 mod changes;
 pub mod charges;
 pub mod escape;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod image_files;
 mod join;
 pub mod layers;
@@ -15,6 +19,7 @@ pub mod mounts;
 pub mod namespaces;
 pub mod overlay;
 mod reach;
+mod regular;
 mod resolver;
 pub mod runtimes;
 pub mod scope;

@@ -59,6 +59,24 @@ fn a_mount_under_another_mount_is_hidden() {
 }
 
 #[test]
+fn mounts_on_one_another_hide_all_but_the_last() {
+    let text: String = (1..=100_000)
+        .map(|id| format!("{id} {} 0:9 / /a rw - tmpfs t rw\n", id - 1))
+        .collect();
+    let began = std::time::Instant::now();
+    let visible: Vec<i32> = table(&text).visible().map(|mount| mount.id).collect();
+    assert_eq!(visible, [100_000]);
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}
+
+#[test]
+fn mounts_that_are_each_others_parents_end() {
+    let text =
+        "1 2 0:1 / /a rw - tmpfs t rw\n2 1 0:2 / /b rw - tmpfs t rw\n3 3 0:3 / / rw - tmpfs t rw\n";
+    assert_eq!(table(text).mounts().len(), 3);
+}
+
+#[test]
 fn a_mount_in_a_directory_that_was_mounted_over_is_hidden() {
     let text =
         "1 0 8:1 / / rw - ext4 a rw\n2 1 8:2 / /a/b rw - ext4 b rw\n3 1 8:3 / /a rw - ext4 c rw\n";

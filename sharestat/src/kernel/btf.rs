@@ -14,6 +14,9 @@ pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
 /// Aliases and anonymous members nest a few levels deep; damaged BTF may nest endlessly.
 const DEEPEST: usize = 32;
+/// Anonymous structures that one member is looked for in. Damaged BTF may have two of
+/// itself in each.
+const MOST_ANONYMOUS: usize = 4096;
 
 /// A place in a structure: offset in bytes, and the type found there.
 struct Found {
@@ -143,7 +146,7 @@ impl KernelTypes {
             kind: start,
         };
         path.iter().try_fold(start, |at, name| {
-            let inner = self.member(at.kind, name, DEEPEST)?;
+            let inner = self.member(at.kind, name, DEEPEST, &mut { MOST_ANONYMOUS })?;
             Some(Found {
                 offset: at.offset + inner.offset,
                 kind: inner.kind,
@@ -152,8 +155,9 @@ impl KernelTypes {
     }
 
     /// The member `name` of `kind`, also inside its anonymous structures and unions.
-    fn member(&self, kind: u32, name: &str, deepest: usize) -> Option<Found> {
+    fn member(&self, kind: u32, name: &str, deepest: usize, left: &mut usize) -> Option<Found> {
         let deepest = deepest.checked_sub(1)?;
+        *left = left.checked_sub(1)?;
         self.section.members(self.strip(kind)?).find_map(|member| {
             let offset = u64::from(member.bits / 8);
             if member.name == name.as_bytes() {
@@ -163,7 +167,7 @@ impl KernelTypes {
                 });
             }
             if member.name.is_empty() {
-                let inner = self.member(member.kind, name, deepest)?;
+                let inner = self.member(member.kind, name, deepest, left)?;
                 return Some(Found {
                     offset: offset + inner.offset,
                     kind: inner.kind,

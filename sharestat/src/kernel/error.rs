@@ -120,6 +120,12 @@ pub enum Error {
          'sharestat derefs watch' needs none"
     )]
     NoKprobes,
+    /// A kprobe is refused.
+    #[error("cannot set a kprobe: {source}; see the kernel's log")]
+    KprobeRefused {
+        /// Why.
+        source: io::Error,
+    },
     /// All debug registers are in use.
     #[error(
         "all debug registers are taken by {holders}; end that first, the registers cannot be shared"
@@ -180,6 +186,7 @@ impl Error {
             | Self::BreakpointsRefused { .. }
             | Self::BreakpointsTaken { .. }
             | Self::NoKprobes
+            | Self::KprobeRefused { .. }
             | Self::Calibration { .. } => Class::Unsupported,
         }
     }

@@ -15,7 +15,7 @@ pub(super) enum Record {
 
 /// Copies a record out of the ring, where it is aligned to 8 bytes only; `None` for a
 /// size that no program writes.
-fn parse(bytes: &[u8]) -> Option<Record> {
+pub(super) fn parse(bytes: &[u8]) -> Option<Record> {
     // SAFETY: both types are `repr(C)`, made of integers without padding, and valid for
     // every bit pattern; the length was compared with the size.
     unsafe {

@@ -214,6 +214,9 @@ impl Source<'_> {
         layout.files_table = self.at("files_struct", &["fdt"]);
         layout.table_array = self.at("fdtable", &["fd"]);
         layout.file_inode = self.at("file", &["f_inode"]);
+        layout.file_mapping = self.at("file", &["f_mapping"]);
+        layout.fault_vma = self.at("vm_fault", &["vma"]);
+        layout.vma_file = self.at("vm_area_struct", &["vm_file"]);
     }
 
     /// Memory cgroups are an extra: without them pages have no owner to report.

@@ -14,6 +14,9 @@ pub mod counters;
 pub mod doctor;
 pub mod error;
 mod events;
+pub mod faults;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod instrument;
 mod kernel_log;
 mod keys;

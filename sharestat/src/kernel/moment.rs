@@ -61,7 +61,8 @@ impl<'a> From<&LiveView<'a>> for Moment<'a> {
     }
 }
 
-fn process_time() -> Duration {
+/// CPU time that this process has used.
+pub(crate) fn process_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(
         u64::try_from(time.tv_sec).unwrap_or(0),
@@ -69,7 +70,8 @@ fn process_time() -> Duration {
     )
 }
 
-fn resident_memory() -> Bytes {
+/// Resident memory of this process.
+pub(crate) fn resident_memory() -> Bytes {
     let statm = Process::myself().and_then(|process| process.statm());
     Bytes(statm.map_or(0, |statm| statm.resident * procfs::page_size()))
 }

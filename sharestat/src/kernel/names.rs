@@ -35,7 +35,7 @@ impl From<&InodeKey> for Question {
 /// Path from the root of the filesystem, from the names that the identity program found
 /// on the way up; without a leading slash for a file in memory, which is in no directory;
 /// `None` when there is no name.
-fn path_in_fs(identity: &Identity) -> Option<Vec<u8>> {
+pub(super) fn path_in_fs(identity: &Identity) -> Option<Vec<u8>> {
     if identity.path_state == path_state::NONE {
         return None;
     }

@@ -42,6 +42,25 @@ pub(super) struct Parameters {
     pub(super) log_level: u8,
 }
 
+impl Parameters {
+    /// Those of a load that neither hashes nor watches; `traced` instructions.
+    pub(super) fn for_probes(layout: KernelLayout, traced: u32) -> Self {
+        Self {
+            layout,
+            memory_map_base: 0,
+            direct_map_base: 0,
+            seed: 0,
+            removal_pages_per_second: 0,
+            ring_bytes: 4096,
+            hit_ring_bytes: 4096,
+            traced: traced.max(1),
+            workers: 1,
+            frames: 0,
+            log_level: 0,
+        }
+    }
+}
+
 /// Frames that one value of the frame-state array holds (`frame_state` in the object).
 const FRAMES_PER_STATE_BLOCK: u64 = 4096;
 
@@ -223,4 +242,36 @@ mod tests {
         assert_eq!(end.lines().count(), LOG_LINES + 1);
         assert!(end.ends_with("99: insn"));
     }
+}
+
+/// Takes a map out of the object.
+pub(super) fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, Error> {
+    ebpf.take_map(name).ok_or(Error::Missing { name })
+}
+
+/// Turns a failure with a map into a sentence.
+pub(super) fn map_error(map: &'static str, error: aya::maps::MapError) -> Error {
+    Error::Map {
+        map,
+        source: std::io::Error::other(error),
+    }
+}
+
+/// Loads the kprobe program `name`.
+pub(super) fn kprobe_program<'a>(
+    ebpf: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<std::os::fd::BorrowedFd<'a>, Error> {
+    let program: &mut aya::programs::KProbe = ebpf
+        .program_mut(name)
+        .ok_or(Error::Missing { name })?
+        .try_into()
+        .map_err(|source| program_error(name, &source))?;
+    program
+        .load()
+        .map_err(|source| program_error(name, &source))?;
+    let descriptor = program
+        .fd()
+        .map_err(|source| program_error(name, &source))?;
+    Ok(std::os::fd::AsFd::as_fd(descriptor))
 }

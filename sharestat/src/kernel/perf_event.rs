@@ -2,7 +2,7 @@
 //! and kprobes by address. In: attributes. Out: an event that ends when it is dropped.
 
 use std::{
-    io,
+    fs, io,
     os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
 };
 
@@ -42,6 +42,30 @@ pub(super) fn breakpoint(address: u64, accesses: u32) -> perf_event_attr {
     attributes.__bindgen_anon_3.bp_addr = address;
     attributes.__bindgen_anon_4.bp_len = u64::from(HW_BREAKPOINT_LEN_8);
     attributes
+}
+
+/// Where the kernel says which perf event type kprobes are.
+const KPROBE_TYPE: &str = "/sys/bus/event_source/devices/kprobe/type";
+
+/// The perf event type of kprobes; `None` when the kernel has none.
+pub(super) fn kprobe_type() -> Option<u32> {
+    fs::read_to_string(KPROBE_TYPE).ok()?.trim().parse().ok()
+}
+
+/// A kprobe at `address`, of the type `kind`: by address, because names are not unique. An
+/// event on one CPU, whose program runs on all (`kprobe_perf_func` looks at the program,
+/// not at the CPU).
+///
+/// # Errors
+/// What the kernel says.
+pub(super) fn kprobe(kind: u32, address: u64, program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mut attributes = attributes(kind);
+    // No function name (`kprobe_func`), but an address (`kprobe_addr`).
+    attributes.__bindgen_anon_4.config2 = address;
+    let event = open(&attributes, Whose::AllOn(0))?;
+    run_program(&event, program)?;
+    enable(&event)?;
+    Ok(event)
 }
 
 /// Opens an event, closed on exec.

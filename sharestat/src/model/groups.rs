@@ -1,7 +1,14 @@
 //! What groups of files hold (filesystems, layers, containers), where every file belongs
 //! to one group at most.
 
-use super::{index::ContentIndex, inode::InodeId, units::Bytes};
+use std::ops::AddAssign;
+
+use super::{
+    index::ContentIndex,
+    inode::InodeId,
+    owner::{Owner, part_of},
+    units::Bytes,
+};
 
 /// What one group of files holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,11 +24,20 @@ pub struct GroupRow {
     pub saving_share: f64,
 }
 
-/// Which groups hold a content: the number of the only one plus one, or one of these.
-type Owner = u32;
-const NOBODY: Owner = 0;
-/// Several groups, or files without a group.
-const SEVERAL: Owner = u32::MAX;
+impl AddAssign<&Self> for GroupRow {
+    fn add_assign(&mut self, part: &Self) {
+        let Self {
+            resident,
+            duplicate,
+            exclusive,
+            saving_share,
+        } = part;
+        self.resident += *resident;
+        self.duplicate += *duplicate;
+        self.exclusive += *exclusive;
+        self.saving_share += saving_share;
+    }
+}
 
 /// One row for each of `groups` groups, numbered from 0. Files of which `group_of` knows
 /// no group count as outside of all. One pass over the pages, one over the contents, and
@@ -38,35 +54,21 @@ pub fn group_rows(
         // No group has a cached file: nothing needs to be counted.
         return rows;
     }
-    let mut owners = index.ledger.contents.annotate(NOBODY);
+    let mut owners = index.ledger.contents.annotate(Owner::NOBODY);
     let mut outside = GroupRow::default();
     for inode in index.inodes() {
         let group = group_of(inode.id);
-        let mark = group.map_or(SEVERAL, |group| group + 1);
-        let mut duplicate = 0;
-        let mut saving_pages = 0.0;
-        index.visit_contents(&inode, |_, content, copies| {
-            if copies < 2 {
-                return;
-            }
-            duplicate += 1;
-            saving_pages += f64::from(copies - 1) / f64::from(copies);
+        let holder = group.map_or(Owner::SEVERAL, Owner::of);
+        let part = part_of(index, &inode, |content| {
             if let Some(owner) = owners.get_mut(content) {
-                let first_or_same = *owner == NOBODY || *owner == mark;
-                *owner = if first_or_same { mark } else { SEVERAL };
+                owner.take(holder);
             }
         });
-        let row = group.and_then(|group| rows.get_mut(group as usize));
-        let row = row.unwrap_or(&mut outside);
-        row.resident += Bytes::of_pages(inode.resident());
-        row.duplicate += Bytes::of_pages(duplicate);
-        row.exclusive += Bytes::of_pages(inode.hashed() - duplicate);
-        row.saving_share += saving_pages * Bytes::of_pages(1).to_f64();
+        *holder.row(&mut rows).unwrap_or(&mut outside) += &part;
     }
-    // All copies of a content that only one group marked are in that group.
+    // All copies of a content that only one group took are in that group.
     for (copies, owner) in owners.iter() {
-        let group = owner.checked_sub(1).map(|group| group as usize);
-        if let Some(row) = group.and_then(|group| rows.get_mut(group)) {
+        if let Some(row) = owner.row(&mut rows) {
             row.exclusive += Bytes::of_pages(u64::from(copies));
         }
     }

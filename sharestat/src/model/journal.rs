@@ -70,24 +70,27 @@ pub trait Journal: Send + Sync {
 
 /// A change that no index can have made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a change speaks of {pages} pages at once from page {first}, which no file has")]
+#[error(
+    "a change speaks of {pages} pages from page {first}, where {resident} are resident already, \
+     and the machine has memory for {most}"
+)]
 pub struct Implausible {
     pages: u64,
     first: u64,
+    resident: u64,
+    most: u64,
 }
-
-/// Pages that one change may speak of: a terabyte, more than any folio or batch has.
-const MOST_PAGES: u64 = 1 << 28;
 
 impl Change {
     /// Makes the change; inodes that were retired meanwhile are passed to `retired`.
     ///
     /// # Errors
-    /// When it speaks of more pages than a file can have, as only a forged or broken
-    /// journal does.
+    /// When pages would be more than `most`, the pages that the machine has memory for, as
+    /// only a forged or broken journal has it.
     pub fn apply(
         &self,
         index: &mut ContentIndex,
+        most: u64,
         retired: &mut dyn FnMut(InodeId),
     ) -> Result<(), Implausible> {
         match self {
@@ -99,7 +102,7 @@ impl Change {
                     inode,
                     first,
                     pages,
-                } = run.checked()?;
+                } = run.checked(index.totals().resident, most)?;
                 index.add(inode, first, pages, *now);
             }
             Self::Remove(run, now) => {
@@ -107,7 +110,7 @@ impl Change {
                     inode,
                     first,
                     pages,
-                } = run.checked()?;
+                } = run.checked(0, most)?;
                 index.remove(inode, first, pages, *now, &mut |_| {});
             }
             Self::Found(run, now) => {
@@ -115,7 +118,7 @@ impl Change {
                     inode,
                     first,
                     pages,
-                } = run.checked()?;
+                } = run.checked(index.totals().resident, most)?;
                 index.found(inode, first, pages, *now);
             }
             Self::Dirty(run) => index.dirty(run.inode, run.first, run.pages),
@@ -128,8 +131,10 @@ impl Change {
                     .collect();
                 index.observe_run(*inode, *first, &seen);
             }
-            Self::Skipped(run, reason) => observe(index, *run, Observation::Skipped(*reason))?,
-            Self::Absent(run) => observe(index, *run, Observation::Absent)?,
+            Self::Skipped(run, reason) => {
+                observe(index, run.checked(0, most)?, Observation::Skipped(*reason));
+            }
+            Self::Absent(run) => observe(index, run.checked(0, most)?, Observation::Absent),
             Self::Settle => index.settle(),
             Self::Retire(inode) => {
                 index.retire(*inode);
@@ -141,7 +146,7 @@ impl Change {
                     inode,
                     first,
                     pages,
-                } = run.checked()?;
+                } = run.checked(0, most)?;
                 index.reclaim(inode, first, pages, *now, &mut |_| {});
             }
             Self::Leaving(inode, first, contents) => {
@@ -152,7 +157,7 @@ impl Change {
                     inode,
                     first,
                     pages,
-                } = run.checked()?;
+                } = run.checked(0, most)?;
                 index.charge(inode, first, pages, *memcg);
             }
         }
@@ -169,27 +174,30 @@ impl Pages {
         }
     }
 
-    fn checked(self) -> Result<Self, Implausible> {
+    fn checked(self, resident: u64, most: u64) -> Result<Self, Implausible> {
         let Self { first, pages, .. } = self;
-        if pages > MOST_PAGES || first.0.checked_add(pages).is_none() {
-            return Err(Implausible {
-                pages,
-                first: first.0,
-            });
+        let fits = resident.checked_add(pages).is_some_and(|all| all <= most);
+        if fits && first.0.checked_add(pages).is_some() {
+            return Ok(self);
         }
-        Ok(self)
+        Err(Implausible {
+            pages,
+            first: first.0,
+            resident,
+            most,
+        })
     }
 }
 
-fn observe(index: &mut ContentIndex, run: Pages, seen: Observation) -> Result<(), Implausible> {
-    let Pages {
-        inode,
-        first,
-        pages,
-    } = run.checked()?;
-    let pages = usize::try_from(pages).unwrap_or(usize::MAX);
-    index.observe_run(inode, first, &vec![seen; pages]);
-    Ok(())
+/// Observes the same of every page of a run.
+fn observe(index: &mut ContentIndex, run: Pages, seen: Observation) {
+    const STEP: u64 = 512;
+    let same = [seen; 512];
+    for from in (0..run.pages).step_by(512) {
+        let pages = usize::try_from((run.pages - from).min(STEP)).unwrap_or(0);
+        let part = same.get(..pages).unwrap_or_default();
+        index.observe_run(run.inode, run.first.offset(from), part);
+    }
 }
 
 impl ContentIndex {

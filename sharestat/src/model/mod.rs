@@ -2,6 +2,7 @@
 //! or terminals; takes values and returns values.
 
 pub mod advice;
+pub mod arrivals;
 pub mod avoidable;
 mod census;
 pub mod charges;
@@ -24,6 +25,7 @@ mod ledger;
 pub mod measurement;
 pub mod memcgs;
 mod observe;
+mod owner;
 pub mod page;
 mod pages;
 mod partners;

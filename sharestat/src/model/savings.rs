@@ -262,7 +262,7 @@ fn count(parts: &mut Vec<(Confidence, Bytes)>, confidence: Confidence, pages: Cl
 }
 
 /// The files of a class that are at the same path of different lower layers.
-fn at_one_path(identities: &Identities, files: &[InodeId]) -> Vec<Vec<InodeId>> {
+pub(crate) fn at_one_path(identities: &Identities, files: &[InodeId]) -> Vec<Vec<InodeId>> {
     let mut by_path: HashMap<&[u8], Vec<InodeId>> = HashMap::new();
     for inode in files {
         let Some(file) = identities.files.get(inode) else {

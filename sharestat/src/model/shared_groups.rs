@@ -1,7 +1,13 @@
 //! What groups of files hold where one file can belong to several: the images that have
 //! its layer, the containers that show it.
 
-use super::{groups::GroupRow, index::ContentIndex, inode::InodeId, units::Bytes};
+use super::{
+    groups::GroupRow,
+    index::ContentIndex,
+    inode::InodeId,
+    owner::{Owner, part_of},
+    units::Bytes,
+};
 
 /// What one group holds that may have files in common with others.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,12 +19,6 @@ pub struct SharedRow {
     /// Its resident bytes, those of files of `n` groups counted as an n-th.
     pub proportional: f64,
 }
-
-/// Which group holds a content, its number plus one or one of these, and how many of its
-/// copies were seen.
-type Owner = (u32, u32);
-const NOBODY: u32 = 0;
-const SEVERAL: u32 = u32::MAX;
 
 /// One row for each of `groups` groups, numbered from 0; `groups_of` tells those of a
 /// file. Takes one pass over the pages of files that are in groups, and 8 bytes per
@@ -35,50 +35,36 @@ pub fn shared_rows<'g>(
         // No group has a cached file: nothing needs to be counted.
         return rows;
     }
-    let mut owners = index.ledger.contents.annotate::<Owner>((NOBODY, 0));
+    // The owner of a content, and how many of its copies were seen.
+    let mut owners = index.ledger.contents.annotate((Owner::NOBODY, 0_u32));
     for inode in index.inodes() {
         let of = groups_of(inode.id);
-        if of.is_empty() {
-            continue;
-        }
-        let mark = match of {
-            [one] => one + 1,
-            _ => SEVERAL,
+        let holder = match of {
+            [] => continue,
+            [one] => Owner::of(*one),
+            _ => Owner::SEVERAL,
         };
-        let mut duplicate = 0;
-        let mut saving_pages = 0.0;
-        index.visit_contents(&inode, |_, content, copies| {
-            if copies < 2 {
-                return;
-            }
-            duplicate += 1;
-            saving_pages += f64::from(copies - 1) / f64::from(copies);
+        let mut part = part_of(index, &inode, |content| {
             if let Some((owner, seen)) = owners.get_mut(content) {
-                let first_or_same = *owner == NOBODY || *owner == mark;
-                *owner = if first_or_same { mark } else { SEVERAL };
+                owner.take(holder);
                 *seen += 1;
             }
         });
-        let resident = Bytes::of_pages(inode.resident());
+        if holder == Owner::SEVERAL {
+            part.exclusive = Bytes(0);
+        }
         let sharers = f64::from(u32::try_from(of.len()).unwrap_or(u32::MAX));
         for group in of {
-            let Some(row) = rows.get_mut(*group as usize) else {
-                continue;
-            };
-            row.whole.resident += resident;
-            row.whole.duplicate += Bytes::of_pages(duplicate);
-            row.whole.saving_share += saving_pages * Bytes::of_pages(1).to_f64();
-            row.proportional += resident.to_f64() / sharers;
-            if mark != SEVERAL {
-                row.whole.exclusive += Bytes::of_pages(inode.hashed() - duplicate);
+            if let Some(row) = rows.get_mut(*group as usize) {
+                row.whole += &part;
+                row.proportional += part.resident.to_f64() / sharers;
             }
         }
     }
     // The copies that were not seen are in files of no group.
-    let all_seen = |(copies, (_, seen)): &(u32, Owner)| copies == seen;
+    let all_seen = |(copies, (_, seen)): &(u32, (Owner, u32))| copies == seen;
     for (copies, (owner, _)) in owners.iter().filter(all_seen) {
-        let group = owner.checked_sub(1).map(|group| group as usize);
-        if let Some(row) = group.and_then(|group| rows.get_mut(group)) {
+        if let Some(row) = owner.row(&mut rows) {
             row.whole.exclusive += Bytes::of_pages(u64::from(copies));
         }
     }

@@ -62,6 +62,14 @@ impl<'a> InodeView<'a> {
         self.charges.starts()
     }
 
+    /// Content and arrival, in milliseconds since the start, of the pages whose content is
+    /// known.
+    pub fn arrivals(&self) -> impl Iterator<Item = (ContentHash, u32)> + use<'a> {
+        self.pages
+            .of_inode(self.id)
+            .filter_map(|(_, entry)| Some((entry.content()?, entry.added_ms())))
+    }
+
     /// The pages whose content is known, in order.
     pub fn contents(&self) -> impl Iterator<Item = (PageIndex, ContentHash)> + use<'a> {
         self.pages

@@ -25,6 +25,7 @@ use crate::{
     model::{
         index::ContentIndex,
         inode::{Dev, InodeKey},
+        keyed::KeyedMap,
         layers::{self, ImageId, LayerId, LayerKind, Layers, Runtime},
         measurement::{Engine, FileIdentity, Filesystem, Identities, Measurement, Place, Proof},
         page::{Observation, SkipReason},
@@ -256,7 +257,7 @@ impl<'i> Host<'i> {
             revision: 1,
             ..Identities::default()
         };
-        let mut classes: HashMap<(u64, &[ContentHash]), u32> = HashMap::new();
+        let mut classes: KeyedMap<(u64, &[ContentHash]), u32> = KeyedMap::default();
         let mut complete = true;
         let mut ino = 0;
         for (number, (contents, shown)) in self.contents.iter().zip(&self.shown).enumerate() {

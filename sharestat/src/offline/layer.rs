@@ -178,22 +178,28 @@ impl Contents {
         true
     }
 
-    /// Hard links may come before what they link to, and lead to other links.
-    fn resolve(&mut self, mut links: Vec<(Vec<u8>, Vec<u8>)>) {
-        loop {
-            let before = links.len();
-            links.retain(|(name, target)| {
-                let Some(file) = self.names.get(target).copied() else {
-                    return true;
-                };
-                self.names.insert(name.clone(), file);
-                false
-            });
-            if links.len() == before {
-                break;
+    /// Hard links may come before what they link to, and lead to other links: those that
+    /// come too early wait for the name that they lead to.
+    fn resolve(&mut self, links: Vec<(Vec<u8>, Vec<u8>)>) {
+        let mut waiting: HashMap<Vec<u8>, Vec<Vec<u8>>> = HashMap::new();
+        let mut there = Vec::new();
+        for (name, target) in links {
+            if let Some(file) = self.names.get(&target).copied() {
+                there.push(name.clone());
+                self.names.insert(name, file);
+            } else {
+                waiting.entry(target).or_default().push(name);
             }
         }
-        self.left_out.dangling += links.len() as u64;
+        while let Some(target) = there.pop() {
+            let file = self.names.get(&target).copied().flatten();
+            for name in waiting.remove(&target).unwrap_or_default() {
+                there.push(name.clone());
+                self.names.insert(name, file);
+            }
+        }
+        let dangling: usize = waiting.values().map(Vec::len).sum();
+        self.left_out.dangling += dangling as u64;
     }
 }
 

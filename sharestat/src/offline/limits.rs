@@ -107,3 +107,38 @@ impl<R: Read> Read for Bounded<R> {
         Ok(read)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_all(mut from: impl Read) -> io::Result<u64> {
+        let mut buffer = vec![0; 64 << 20];
+        let mut all = 0;
+        loop {
+            match from.read(&mut buffer)? {
+                0 => return Ok(all),
+                read => all += read as u64,
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_that_unpacks_far_beyond_its_size_is_a_bomb() {
+        let packed = |bytes| Some(Arc::new(AtomicU64::new(bytes)));
+        let endless = || io::repeat(0);
+        let bomb = Bounded::new(endless(), 64 << 30, packed(1 << 20));
+        let why = read_all(bomb)
+            .expect_err("1 MiB gives more than 1 GiB")
+            .to_string();
+        assert!(why.contains("decompression bomb"), "{why}");
+        let large = Bounded::new(endless(), 3 << 30, packed(100 << 20));
+        let why = read_all(large).expect_err("3 GiB is the limit").to_string();
+        assert!(why.contains("more than 3.0 GiB"), "{why}");
+        let good = Bounded::new(endless().take(5 << 20), 6 << 20, packed(1));
+        assert_eq!(
+            read_all(good).expect("small things may shrink well"),
+            5 << 20
+        );
+    }
+}

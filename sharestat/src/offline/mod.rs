@@ -10,6 +10,8 @@ mod directory;
 mod docker;
 mod error;
 mod forecast;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod layer;
 mod limits;
 mod manifest;
@@ -26,6 +28,8 @@ pub use forecast::{ForecastOptions, forecast};
 pub use limits::Limits;
 pub use touched::Touched;
 
+#[cfg(test)]
+mod bad_input;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]

@@ -17,6 +17,14 @@ use super::{
 /// Indexes in indexes beyond this depth are refused.
 const MOST_DEPTH: u32 = 4;
 
+/// What one layout leads to.
+#[derive(Default)]
+struct Found {
+    images: Vec<Image>,
+    /// Indexes that were read: some lead to nothing, or each to all others.
+    indexes: usize,
+}
+
 #[derive(Deserialize)]
 struct Index {
     #[serde(default)]
@@ -101,15 +109,15 @@ impl Layout<'_> {
             return Ok(None);
         };
         let index: Index = self.document(&index, "its 'index.json'")?;
-        let mut images = Vec::new();
-        self.follow(&index, None, 0, &mut images)?;
-        if images.is_empty() {
+        let mut found = Found::default();
+        self.follow(&index, None, 0, &mut found)?;
+        if found.images.is_empty() {
             return Err(Error::malformed(
                 self.path(),
                 "it has no image for this architecture",
             ));
         }
-        Ok(Some(images))
+        Ok(Some(found.images))
     }
 
     fn follow(
@@ -117,12 +125,14 @@ impl Layout<'_> {
         index: &Index,
         name: Option<&str>,
         depth: u32,
-        images: &mut Vec<Image>,
+        found: &mut Found,
     ) -> Result<(), Error> {
-        if depth > MOST_DEPTH || index.manifests.len() > MOST_IMAGES {
+        found.indexes += 1;
+        let many = found.indexes.max(index.manifests.len()) > MOST_IMAGES;
+        if depth > MOST_DEPTH || many {
             return Err(Error::refused(
                 self.path(),
-                "its indexes are too deep or too long",
+                "its indexes are too deep, too long or too many",
             ));
         }
         for descriptor in index
@@ -137,15 +147,15 @@ impl Layout<'_> {
                 || descriptor.media_type.contains("manifest.list")
             {
                 let inner: Index = self.document(&blob, "an index of it")?;
-                self.follow(&inner, name, depth + 1, images)?;
+                self.follow(&inner, name, depth + 1, found)?;
             } else {
-                if images.len() >= MOST_IMAGES {
+                if found.images.len() >= MOST_IMAGES {
                     return Err(Error::refused(
                         self.path(),
                         format!("it has more than {MOST_IMAGES} images"),
                     ));
                 }
-                images.push(self.image(descriptor, &blob, name)?);
+                found.images.push(self.image(descriptor, &blob, name)?);
             }
         }
         Ok(())

@@ -320,3 +320,45 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn links_to_links_that_come_later_take_no_square_of_time() {
+    // Each leads to the next, and the file comes last.
+    let names: Vec<String> = (0..20_000).map(|number| format!("l{number}")).collect();
+    let mut entries: Vec<Entry<'_>> = names
+        .windows(2)
+        .map(|pair| Entry::Link(&pair[0], &pair[1]))
+        .collect();
+    entries.push(Entry::File("l19999", b"x"));
+    let began = std::time::Instant::now();
+    let (seed, limits) = (Seed::fixed(7), Limits::default());
+    let contents = super::layer::read(&layer(&entries)[..], seed, limits, &Progress::default())
+        .expect("it is a layer");
+    assert_eq!(contents.names.len(), 20_000);
+    assert!(contents.names.values().all(|file| *file == Some(0)));
+    assert_eq!(contents.left_out.dangling, 0);
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}
+
+#[test]
+fn indexes_that_each_lead_to_many_others_are_refused() {
+    let root = tempfile::tempdir().expect("a directory");
+    let blobs = root.path().join("blobs/sha256");
+    fs::create_dir_all(&blobs).expect("a directory");
+    fs::write(root.path().join("oci-layout"), "{}").expect("a file");
+    let kind = "application/vnd.oci.image.index.v1+json";
+    let index = |below: &str| {
+        let one = format!(r#"{{"mediaType":"{kind}","digest":"sha256:{below}"}}"#);
+        format!(r#"{{"manifests":[{}]}}"#, vec![one; 100].join(","))
+    };
+    fs::write(root.path().join("index.json"), index("1")).expect("a file");
+    for (name, content) in [
+        ("1", index("2")),
+        ("2", index("3")),
+        ("3", r#"{"manifests":[]}"#.to_owned()),
+    ] {
+        fs::write(blobs.join(name), content).expect("a file");
+    }
+    let words = refusal(vec![root.path().to_path_buf()]);
+    assert!(words.contains("too many"), "{words}");
+}

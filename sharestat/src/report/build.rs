@@ -40,6 +40,31 @@ impl Report {
     /// pass a filter. All sums stay those of the whole measurement.
     #[must_use]
     pub fn filtered(measurement: &Measurement, host: &Host, top: usize, filter: &Filter) -> Self {
+        Self::made(measurement, host, top, filter, true)
+    }
+
+    /// Shortens the lists that grow with the host, as `top` does of a new report.
+    pub fn keep(&mut self, top: usize) {
+        if top > 0 {
+            self.files.truncate(top);
+            self.copy_ups.truncate(top);
+            self.layer_pairs.truncate(top);
+        }
+    }
+
+    /// All lists but that of the files, which takes longest.
+    #[must_use]
+    pub fn without_files(measurement: &Measurement, host: &Host) -> Self {
+        Self::made(measurement, host, 0, &Filter::default(), false)
+    }
+
+    fn made(
+        measurement: &Measurement,
+        host: &Host,
+        top: usize,
+        filter: &Filter,
+        with_files: bool,
+    ) -> Self {
         let names = Names::new(measurement);
         let index = &measurement.index;
         let totals = index.totals();
@@ -57,7 +82,11 @@ impl Report {
             },
         );
         let (files, savings) = at_once(
-            || names.file_entries(survey.rows.clone(), top, &owners),
+            || {
+                let rows = with_files.then(|| survey.rows.clone());
+                let files = names.file_entries(rows.unwrap_or_default(), top, &owners);
+                files.into_iter().map(|(_, file)| file).collect()
+            },
             || savings_of(index, identities, &kin, &survey),
         );
         let (layers, (images, containers)) = at_once(
@@ -67,14 +96,11 @@ impl Report {
         let memcgs = owners.memcg_entries(index);
         Self {
             schema: SCHEMA.to_owned(),
-            tool: Tool {
-                name: env!("CARGO_PKG_NAME").to_owned(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-            },
+            tool: Tool::this(),
             host: host.clone(),
-            measurement: measurement_info(measurement),
+            measurement: MeasurementInfo::of(measurement),
             coverage: coverage(measurement, &totals),
-            totals: total_bytes(&totals),
+            totals: TotalBytes::from(&totals),
             scopes: savings
                 .scopes
                 .iter()
@@ -95,8 +121,22 @@ impl Report {
             memcgs,
             avoidable: avoidable::info(measurement),
             files,
+            timeline: Vec::new(),
         }
     }
+}
+
+/// The files of a measurement with their inodes, most duplicate bytes first.
+pub(crate) fn files(measurement: &Measurement) -> Vec<(InodeId, FileEntry)> {
+    let owners = Owners::new(&measurement.identity, &Filter::default());
+    let rows = survey_files(&measurement.index).rows;
+    Names::new(measurement).file_entries(rows, 0, &owners)
+}
+
+/// Coverage and totals of a measurement.
+pub(crate) fn sums(measurement: &Measurement) -> (Coverage, TotalBytes) {
+    let totals = measurement.index.totals();
+    (coverage(measurement, &totals), TotalBytes::from(&totals))
 }
 
 /// Two answers, the second from a thread of its own.
@@ -160,22 +200,35 @@ fn identity_info(measurement: &Measurement) -> IdentityInfo {
     }
 }
 
-fn measurement_info(measurement: &Measurement) -> MeasurementInfo {
-    MeasurementInfo {
-        engine: measurement.engine.name().to_owned(),
-        started_at: measurement.started_at.to_string(),
-        duration_ns: u64::try_from(measurement.duration.as_nanos()).unwrap_or(u64::MAX),
-        seed_id: measurement.seed_id.clone(),
-        hooks: measurement
-            .hooks
-            .iter()
-            .map(|hook| Hook {
-                event: hook.event.clone(),
-                attached: hook.attached.clone(),
-                lost: hook.lost,
-            })
-            .collect(),
-        notes: measurement.notes.clone(),
+impl Tool {
+    /// This program.
+    pub(crate) fn this() -> Self {
+        Self {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+impl MeasurementInfo {
+    /// How it was measured.
+    pub(crate) fn of(measurement: &Measurement) -> Self {
+        Self {
+            engine: measurement.engine.name().to_owned(),
+            started_at: measurement.started_at.to_string(),
+            duration_ns: u64::try_from(measurement.duration.as_nanos()).unwrap_or(u64::MAX),
+            seed_id: measurement.seed_id.clone(),
+            hooks: measurement
+                .hooks
+                .iter()
+                .map(|hook| Hook {
+                    event: hook.event.clone(),
+                    attached: hook.attached.clone(),
+                    lost: hook.lost,
+                })
+                .collect(),
+            notes: measurement.notes.clone(),
+        }
     }
 }
 
@@ -194,16 +247,6 @@ fn coverage(measurement: &Measurement, totals: &Totals) -> Coverage {
         },
         events_lost: measurement.events_lost,
         complete: measurement.complete,
-    }
-}
-
-fn total_bytes(totals: &Totals) -> TotalBytes {
-    TotalBytes {
-        resident_bytes: Bytes::of_pages(totals.resident).0,
-        eligible_bytes: Bytes::of_pages(totals.eligible).0,
-        distinct_bytes: Bytes::of_pages(totals.distinct).0,
-        duplicate_bytes: Bytes::of_pages(totals.duplicate).0,
-        zero_bytes: Bytes::of_pages(totals.zero_copies).0,
     }
 }
 
@@ -284,7 +327,12 @@ impl<'a> Names<'a> {
         copy_ups.iter().take(most).map(entry).collect()
     }
 
-    fn file_entries(&self, rows: Vec<FileRow>, top: usize, owners: &Owners<'_>) -> Vec<FileEntry> {
+    fn file_entries(
+        &self,
+        rows: Vec<FileRow>,
+        top: usize,
+        owners: &Owners<'_>,
+    ) -> Vec<(InodeId, FileEntry)> {
         let index = &self.measurement.index;
         let mut rows: Vec<(String, FileRow)> = rows
             .into_iter()
@@ -312,7 +360,7 @@ impl<'a> Names<'a> {
         rows.into_iter()
             .map(|(path, row)| {
                 let partners = partners.remove(&row.inode).unwrap_or_default();
-                self.file_entry(path, &row, &partners, owners)
+                (row.inode, self.file_entry(path, &row, &partners, owners))
             })
             .collect()
     }

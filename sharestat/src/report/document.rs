@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::host::Host;
+use crate::model::{totals::Totals, units::Bytes};
 
 /// The value of [`Report::schema`].
 pub const SCHEMA: &str = "sharestat.report/v1";
@@ -54,6 +55,19 @@ pub struct Report {
     pub avoidable: Option<AvoidableInfo>,
     /// By file, most duplicate bytes first.
     pub files: Vec<FileEntry>,
+    /// Of a recording: the sums over time, at most 600 moments of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<TimelineEntry>,
+}
+
+/// The sums at one moment of a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TimelineEntry {
+    /// Milliseconds since measuring began.
+    pub elapsed_ms: u64,
+    /// The sums then.
+    #[serde(flatten)]
+    pub totals: TotalBytes,
 }
 
 /// Reads and reclaim that sharing equal pages would have spared, since the measurement
@@ -167,7 +181,7 @@ pub struct Skipped {
 }
 
 /// The sums of the host. `distinct_bytes` + `duplicate_bytes` is what was hashed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TotalBytes {
     /// In the page cache, hashed or not.
     pub resident_bytes: u64,
@@ -179,6 +193,18 @@ pub struct TotalBytes {
     pub duplicate_bytes: u64,
     /// All copies of the zero page.
     pub zero_bytes: u64,
+}
+
+impl From<&Totals> for TotalBytes {
+    fn from(totals: &Totals) -> Self {
+        Self {
+            resident_bytes: Bytes::of_pages(totals.resident).0,
+            eligible_bytes: Bytes::of_pages(totals.eligible).0,
+            distinct_bytes: Bytes::of_pages(totals.distinct).0,
+            duplicate_bytes: Bytes::of_pages(totals.duplicate).0,
+            zero_bytes: Bytes::of_pages(totals.zero_copies).0,
+        }
+    }
 }
 
 /// The duplicates whose nearest other copy is that near.

@@ -63,7 +63,7 @@ fn cpus_online(list: &Path) -> u32 {
     })
 }
 
-fn count_list(ranges: &str) -> Option<u32> {
+pub(crate) fn count_list(ranges: &str) -> Option<u32> {
     ranges.split(',').try_fold(0_u32, |count, range| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
@@ -104,7 +104,7 @@ fn digest(contents: &[u8]) -> u64 {
 
 /// The descriptor of the note `GNU`, type 3 (`NT_GNU_BUILD_ID`, elf.h), in ELF notes:
 /// three words (name size, descriptor size, type), name and descriptor, each padded to 4.
-fn build_id(mut notes: &[u8]) -> Option<&[u8]> {
+pub(crate) fn build_id(mut notes: &[u8]) -> Option<&[u8]> {
     const NT_GNU_BUILD_ID: u32 = 3;
     loop {
         let (header, rest) = notes.split_first_chunk::<12>()?;

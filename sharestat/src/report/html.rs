@@ -1,8 +1,11 @@
 //! The report as one HTML file that needs nothing else: pictures, and tables that sort.
-//! Every name is escaped; the page allows itself no request (Content-Security-Policy).
+//! Every name is escaped; the page allows itself no request (Content-Security-Policy), but
+//! for the live page of `serve`, which asks its own address for newer numbers.
 
 mod charts;
-mod tables;
+mod shares;
+pub(crate) mod tables;
+mod timeline;
 mod treemap;
 
 use std::io::{self, Write};
@@ -26,15 +29,52 @@ struct Page<'a> {
     coverage: String,
     mechanisms_svg: String,
     treemap_svg: String,
+    timeline_svg: String,
     heat: Heat,
     tables: Vec<Table>,
+    live: Option<Live<'a>>,
+}
+
+/// What a page that renews itself says.
+struct Live<'a> {
+    true_at: &'a str,
+    every: u64,
+}
+
+#[derive(Template)]
+#[template(path = "notice.html")]
+struct Notice<'a> {
+    why: &'a str,
+    every: u64,
 }
 
 /// Writes the report.
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
+pub fn write(report: &Report, out: impl Write) -> io::Result<()> {
+    write_page(report, None, out)
+}
+
+/// Writes a page that asks every `every` seconds for a newer one; the numbers of this one
+/// were true at `true_at`.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_live(report: &Report, true_at: &str, every: u64, out: impl Write) -> io::Result<()> {
+    write_page(report, Some(Live { true_at, every }), out)
+}
+
+/// Writes a page that says why there are no numbers, and asks again.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_notice(why: &str, every: u64, mut out: impl Write) -> io::Result<()> {
+    let text = Notice { why, every }.render().map_err(io::Error::other)?;
+    out.write_all(text.as_bytes())
+}
+
+fn write_page(report: &Report, live: Option<Live<'_>>, mut out: impl Write) -> io::Result<()> {
     let totals = &report.totals;
     let hashed = totals.distinct_bytes.saturating_add(totals.duplicate_bytes);
     let page = Page {
@@ -44,9 +84,11 @@ pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
         percent: percent(totals.duplicate_bytes, hashed),
         coverage: coverage_line(&report.coverage),
         mechanisms_svg: charts::mechanisms(&report.mechanisms)?,
-        treemap_svg: charts::files(&report.files)?,
+        treemap_svg: shares::picture(report)?,
+        timeline_svg: timeline::picture(&report.timeline)?,
         heat: Heat::of(&report.layer_pairs),
         tables: tables::all(report),
+        live,
     };
     let text = page.render().map_err(io::Error::other)?;
     out.write_all(text.as_bytes())

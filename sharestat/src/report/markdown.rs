@@ -5,8 +5,9 @@ use std::io::{self, Write};
 
 use super::{
     Report,
-    document::Group,
+    document::{Group, TimelineEntry},
     text::{coverage_line, percent},
+    timeline::{some, time},
 };
 use crate::model::units::Bytes;
 
@@ -22,6 +23,12 @@ pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
     summary(report, &mut text)?;
     out.write_all(&text)?;
     let mut left = MOST_BYTES.saturating_sub(text.len());
+    if !report.timeline.is_empty() {
+        let mut text = Vec::new();
+        timeline(&report.timeline, &mut text)?;
+        left = left.saturating_sub(text.len());
+        out.write_all(&text)?;
+    }
     let groups = [
         ("Images", &report.images),
         ("Layers", &report.layers),
@@ -87,6 +94,24 @@ fn summary(report: &Report, mut out: impl Write) -> io::Result<()> {
                 &bytes,
                 &groups,
                 &cell(&mechanism.confidence),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// The sums of a recording over time, a few moments of it.
+fn timeline(moments: &[TimelineEntry], mut out: impl Write) -> io::Result<()> {
+    writeln!(out, "\n#### Over time\n")?;
+    row(&mut out, ["time", "resident", "duplicate"])?;
+    row(&mut out, ["--:", "--:", "--:"])?;
+    for moment in some(moments) {
+        row(
+            &mut out,
+            [
+                &time(moment.elapsed_ms),
+                &Bytes(moment.totals.resident_bytes).to_string(),
+                &Bytes(moment.totals.duplicate_bytes).to_string(),
             ],
         )?;
     }

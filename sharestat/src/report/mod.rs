@@ -14,10 +14,13 @@ pub mod openmetrics;
 pub mod owners;
 pub mod read;
 pub mod text;
+mod timeline;
 
+pub(crate) use build::{files, sums};
 pub use document::Report;
 pub use host::Host;
 pub use owners::Filter;
+pub(crate) use timeline::spread;
 
 #[cfg(test)]
 pub(crate) mod sample;

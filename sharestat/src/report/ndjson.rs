@@ -58,6 +58,7 @@ pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
         memcgs,
         avoidable,
         files,
+        timeline,
     } = report;
     let head = Head {
         schema,
@@ -80,7 +81,8 @@ pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
     lines(&mut out, "image", images)?;
     lines(&mut out, "container", containers)?;
     lines(&mut out, "memcg", memcgs)?;
-    lines(&mut out, "file", files)
+    lines(&mut out, "file", files)?;
+    lines(&mut out, "moment", timeline)
 }
 
 fn lines<T: Serialize>(mut out: impl Write, kind: &str, rows: &[T]) -> io::Result<()> {

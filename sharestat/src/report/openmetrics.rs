@@ -1,207 +1,58 @@
-//! The report as `OpenMetrics` text, for the textfile collector of an exporter: gauges in
-//! bytes and pages, with names as labels.
+//! The report as `OpenMetrics` text, for the textfile collector of an exporter: the metrics
+//! of the host, which `serve` offers too, and those of its filesystems, layers, images,
+//! containers and memory cgroups, with their names as labels.
 
-use std::{
-    fmt,
-    io::{self, Write},
-};
+pub(crate) mod family;
+pub(crate) mod host;
 
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, NoLabelSet, text::encode},
-    metrics::MetricType,
-    registry::{Registry, Unit},
-};
+use std::io::{self, Write};
 
+use self::family::{Family, Kind, Labels, Value};
 use super::{
     Report,
-    document::{AvoidableImage, AvoidableInfo, Group},
+    document::{AvoidableImage, AvoidableInfo, FilesystemEntry, Group},
 };
 
-type Labels = Vec<(&'static str, String)>;
-
-/// One metric with all its rows.
-#[derive(Debug)]
-struct Metric {
-    name: &'static str,
-    help: &'static str,
-    unit: Option<Unit>,
-    rows: Vec<(Labels, u64)>,
-    /// Whether it only grows while the measurement goes on.
-    counts: bool,
-}
-
-/// All metrics of a report, in the order of the report.
-#[derive(Debug)]
-struct Metrics(Vec<Metric>);
-
-impl Collector for Metrics {
-    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
-        for metric in &self.0 {
-            let mut rows = encoder.encode_descriptor(
-                metric.name,
-                metric.help,
-                metric.unit.as_ref(),
-                if metric.counts {
-                    MetricType::Counter
-                } else {
-                    MetricType::Gauge
-                },
-            )?;
-            for (labels, value) in &metric.rows {
-                if metric.counts {
-                    if labels.is_empty() {
-                        rows.encode_counter::<NoLabelSet, _, u64>(value, None)?;
-                    } else {
-                        let mut row = rows.encode_family(labels)?;
-                        row.encode_counter::<NoLabelSet, _, u64>(value, None)?;
-                    }
-                    continue;
-                }
-                // The type knows signed numbers only; no memory is that large.
-                let value = i64::try_from(*value).unwrap_or(i64::MAX);
-                if labels.is_empty() {
-                    rows.encode_gauge(&value)?;
-                } else {
-                    rows.encode_family(labels)?.encode_gauge(&value)?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
+/// Prefix of the names.
+pub(crate) const PREFIX: &str = "sharestat";
+/// The last line.
+pub(crate) const END: &str = "# EOF\n";
 
 /// Writes the report.
 ///
 /// # Errors
 /// When `out` cannot be written.
 pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
-    let mut registry = Registry::with_prefix("sharestat");
-    registry.register_collector(Box::new(Metrics(metrics(report))));
+    let mut families = host::sums(&report.totals, &report.coverage);
+    families.extend(host::parts(
+        &report.filesystems,
+        &report.scopes,
+        &report.mechanisms,
+    ));
+    families.extend(host::coverage(&report.coverage, &report.measurement.hooks));
+    families.push(filesystems(&report.filesystems));
+    families.extend(groups(report));
+    families.extend(report.avoidable.iter().flat_map(avoidable));
+    families.extend(host::about(&report.tool, &report.host, &report.measurement));
     let mut text = String::new();
-    encode(&mut text, &registry).map_err(io::Error::other)?;
+    family::append(&mut text, Some(PREFIX), families).map_err(io::Error::other)?;
+    text.push_str(END);
     out.write_all(text.as_bytes())
 }
 
-fn metrics(report: &Report) -> Vec<Metric> {
-    let mut metrics = Vec::from(totals(report));
-    metrics.extend(coverage(report));
-    metrics.extend(breakdown(report));
-    metrics.extend(groups(report));
-    metrics.extend(report.avoidable.iter().flat_map(avoidable));
-    metrics.retain(|metric| !metric.rows.is_empty());
-    metrics
+fn filesystems(rows: &[FilesystemEntry]) -> Family {
+    let rows = rows.iter().map(|row| {
+        let labels = vec![("filesystem", row.name.clone()), ("dev", row.dev.clone())];
+        (labels, row.duplicate_bytes)
+    });
+    bytes(
+        "filesystem_duplicate",
+        "Bytes of a filesystem that have another copy",
+        rows.collect(),
+    )
 }
 
-fn totals(report: &Report) -> [Metric; 5] {
-    let totals = &report.totals;
-    [
-        bytes(
-            "resident",
-            "Bytes in the page cache",
-            plain(totals.resident_bytes),
-        ),
-        bytes(
-            "eligible",
-            "Hashed bytes that could be shared",
-            plain(totals.eligible_bytes),
-        ),
-        bytes(
-            "distinct",
-            "Bytes of one copy of each content",
-            plain(totals.distinct_bytes),
-        ),
-        bytes(
-            "duplicate",
-            "Bytes of copies beyond the first of each content",
-            plain(totals.duplicate_bytes),
-        ),
-        bytes(
-            "zero",
-            "Bytes of all copies of the zero page",
-            plain(totals.zero_bytes),
-        ),
-    ]
-}
-
-fn coverage(report: &Report) -> [Metric; 4] {
-    let coverage = &report.coverage;
-    let skipped = &coverage.skipped;
-    [
-        count(
-            "hashed_pages",
-            "Pages whose content is known",
-            plain(coverage.hashed_pages),
-        ),
-        count(
-            "skipped_pages",
-            "Pages whose content is not known",
-            [
-                ("dirty", skipped.dirty),
-                ("writeback", skipped.writeback),
-                ("not_uptodate", skipped.not_uptodate),
-                ("raced", skipped.raced),
-                ("unreadable", skipped.unreadable),
-                ("budget", skipped.budget),
-            ]
-            .map(|(reason, pages)| (vec![("reason", reason.to_owned())], pages))
-            .to_vec(),
-        ),
-        count(
-            "events_lost",
-            "Events lost during the measurement",
-            plain(coverage.events_lost),
-        ),
-        count(
-            "complete",
-            "1 when the measurement saw everything",
-            plain(u64::from(coverage.complete)),
-        ),
-    ]
-}
-
-fn breakdown(report: &Report) -> [Metric; 3] {
-    [
-        bytes(
-            "scope_duplicate",
-            "Duplicate bytes by how near the copies are",
-            {
-                let rows = report.scopes.iter();
-                rows.map(|row| (vec![("scope", row.name.clone())], row.duplicate_bytes))
-                    .collect()
-            },
-        ),
-        bytes(
-            "mechanism_saving",
-            "Bytes that a way of sharing would save",
-            {
-                let rows = report.mechanisms.iter();
-                rows.map(|row| {
-                    let confidence = ("confidence", row.confidence.clone());
-                    (
-                        vec![("mechanism", row.name.clone()), confidence],
-                        row.saving_bytes,
-                    )
-                })
-                .collect()
-            },
-        ),
-        bytes(
-            "filesystem_duplicate",
-            "Bytes of a filesystem that have another copy",
-            {
-                let rows = report.filesystems.iter();
-                rows.map(|row| {
-                    let labels = vec![("filesystem", row.name.clone()), ("dev", row.dev.clone())];
-                    (labels, row.duplicate_bytes)
-                })
-                .collect()
-            },
-        ),
-    ]
-}
-
-fn groups(report: &Report) -> Vec<Metric> {
+fn groups(report: &Report) -> Vec<Family> {
     let groups = [
         (
             "layer_duplicate",
@@ -250,15 +101,16 @@ fn groups(report: &Report) -> Vec<Metric> {
 }
 
 /// Counters since the measurement began.
-fn avoidable(info: &AvoidableInfo) -> Vec<Metric> {
-    let of_images = |value: fn(&AvoidableImage) -> u64| {
+fn avoidable(info: &AvoidableInfo) -> Vec<Family> {
+    let of_images = |value: fn(&AvoidableImage) -> u64| -> Vec<(Labels, u64)> {
         let row = |image: &AvoidableImage| {
             let labels = vec![("image", image.name.clone()), ("id", image.id.clone())];
             (labels, value(image))
         };
         info.images.iter().map(row).collect()
     };
-    let metrics = [
+    let plain = |bytes| vec![(Labels::new(), bytes)];
+    let counters = [
         (
             "avoidable_reads",
             "Bytes read from storage while another page held them",
@@ -266,7 +118,7 @@ fn avoidable(info: &AvoidableInfo) -> Vec<Metric> {
         ),
         (
             "avoidable_reclaim",
-            "Bytes reclaimed for which duplicates left no room",
+            "Bytes reclaimed for which sharing would have left room",
             plain(info.reclaim_bytes),
         ),
         (
@@ -286,45 +138,28 @@ fn avoidable(info: &AvoidableInfo) -> Vec<Metric> {
         ),
         (
             "image_avoidable_reclaim",
-            "Bytes of an image reclaimed for which duplicates left no room",
+            "Bytes of an image reclaimed for which sharing would have left room",
             of_images(|image| image.reclaim_bytes),
         ),
     ];
-    let counter = |(name, help, rows)| Metric {
-        counts: true,
-        ..bytes(name, help, rows)
+    let counter = |(name, help, rows): (_, _, Vec<(Labels, u64)>)| {
+        let rows = rows.into_iter();
+        let rows = rows.map(|(labels, bytes)| (labels, Value::Whole(bytes)));
+        Family::rows(name, help, Kind::Counter, rows.collect()).in_bytes()
     };
-    metrics.map(counter).into()
+    counters.map(counter).into()
 }
 
-fn plain(value: u64) -> Vec<(Labels, u64)> {
-    vec![(Labels::new(), value)]
-}
-
-fn bytes(name: &'static str, help: &'static str, rows: Vec<(Labels, u64)>) -> Metric {
-    Metric {
-        name,
-        help,
-        unit: Some(Unit::Bytes),
-        rows,
-        counts: false,
-    }
-}
-
-fn count(name: &'static str, help: &'static str, rows: Vec<(Labels, u64)>) -> Metric {
-    Metric {
-        name,
-        help,
-        unit: None,
-        rows,
-        counts: false,
-    }
+fn bytes(name: &'static str, help: &'static str, rows: Vec<(Labels, u64)>) -> Family {
+    let rows = rows.into_iter();
+    let rows = rows.map(|(labels, bytes)| (labels, Value::Whole(bytes)));
+    Family::rows(name, help, Kind::Gauge, rows.collect()).in_bytes()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample;
+    use crate::{report::sample, serve::syntax};
 
     #[test]
     fn every_sum_is_a_gauge_with_its_unit_and_labels_are_escaped() {
@@ -340,23 +175,41 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("\nsharestat_duplicate_bytes 12288\n"),
+            text.contains("\nsharestat_duplicate_bytes{scope=\"host\"} 8192\n"),
             "{text}"
         );
         assert!(
-            text.contains("sharestat_skipped_pages{reason=\"dirty\"} 1\n"),
+            text.contains("sharestat_skipped_bytes{reason=\"dirty\"} 4096\n"),
             "{text}"
         );
         assert!(
             text.contains("filesystem=\"/a \\\"b\\\"\\\\\\n\""),
             "{text}"
         );
-        assert!(text.ends_with("# EOF\n"));
-        for line in text.lines() {
-            assert!(
-                line.starts_with("# ") || line.starts_with("sharestat_"),
-                "{line}"
-            );
+        assert!(text.contains("\nsharestat_events_lost_total 3\n"), "{text}");
+        assert!(text.contains("\nsharestat_coverage_ratio 0.8\n"), "{text}");
+        syntax::check(&text).expect("it is OpenMetrics");
+    }
+
+    #[test]
+    fn parts_add_up_to_the_sum_they_are_parts_of() {
+        let report = sample::report();
+        let mut out = Vec::new();
+        write(&report, &mut out).expect("memory takes everything");
+        let samples = syntax::check(&String::from_utf8(out).expect("text")).expect("OpenMetrics");
+        let sum = |name: &str| -> f64 {
+            let rows = samples.iter().filter(|sample| sample.name == name);
+            rows.map(|sample| sample.value).sum()
+        };
+        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+        let of = |bytes: u64| bytes as f64;
+        for (name, bytes) in [
+            ("sharestat_page_cache_bytes", report.totals.resident_bytes),
+            ("sharestat_duplicate_bytes", report.totals.duplicate_bytes),
+        ] {
+            assert!((sum(name) - of(bytes)).abs() < 0.5, "{name}");
         }
+        let hashed = sum("sharestat_hashed_bytes") + sum("sharestat_skipped_bytes");
+        assert!((hashed - of(report.totals.resident_bytes)).abs() < 0.5);
     }
 }

@@ -147,13 +147,15 @@ impl<'a> Owners<'a> {
             .collect()
     }
 
-    /// The names of the containers that show a file's layer.
+    /// The names of the containers that show a file's layer, sorted.
     #[must_use]
     pub fn containers_of(&self, inode: InodeId) -> Vec<String> {
         let numbers = self.numbers(inode, &self.containers).iter();
-        numbers
+        let mut names: Vec<String> = numbers
             .map(|number| self.layers().container_label(ContainerId(*number)))
-            .collect()
+            .collect();
+        names.sort_unstable();
+        names
     }
 
     /// What each layer with cached pages holds.
@@ -371,3 +373,6 @@ fn sorted(entries: impl Iterator<Item = Group>) -> Vec<Group> {
 #[cfg(test)]
 #[path = "owners_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+pub(crate) use tests::stage;

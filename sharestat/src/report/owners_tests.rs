@@ -11,7 +11,7 @@ use crate::model::{
 };
 
 /// A base layer of two images, a layer of the second, and a container of each image.
-fn stage() -> (ContentIndex, Identities) {
+pub(crate) fn stage() -> (ContentIndex, Identities) {
     let layer = |key: &str, kind, images: &[u32]| Layer {
         key: key.to_owned(),
         directory: format!("/store/{key}"),

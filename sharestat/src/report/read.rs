@@ -1,34 +1,20 @@
 //! Reading reports back, from files that may be cut off, foreign, newer or damaged: each
 //! is refused with one sentence, and what is taken keeps the sums that a report promises.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::Path,
-};
-
 use serde::Deserialize;
 
 use super::{
     Report,
     document::{SCHEMA, Skipped},
 };
-use crate::{identity::escape::printable, model::units::PAGE_SIZE};
+use crate::model::units::PAGE_SIZE;
 
 /// The largest document that is read: some four million files.
-const MOST_BYTES: u64 = 2 << 30;
+pub(crate) const MOST_BYTES: u64 = 2 << 30;
 
 /// Why a file is not a report.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The file cannot be read.
-    #[error("cannot read '{path}': {source}")]
-    Io {
-        /// The file.
-        path: String,
-        /// What the system said.
-        source: io::Error,
-    },
     /// The file is larger than any report.
     #[error(
         "'{path}' is larger than {MOST_BYTES} bytes, which no report is; write one with 'sharestat scan --format json'"
@@ -85,34 +71,6 @@ pub enum ReadError {
         /// Which sum does not hold.
         what: &'static str,
     },
-}
-
-/// Reads a report; `-` is standard input.
-///
-/// # Errors
-/// When it cannot be read, or is no report of this schema.
-pub fn file(path: &Path) -> Result<Report, ReadError> {
-    let name = printable(path);
-    let failed = |source| ReadError::Io {
-        path: name.clone(),
-        source,
-    };
-    let mut text = Vec::new();
-    if path.as_os_str() == "-" {
-        io::stdin()
-            .lock()
-            .take(MOST_BYTES + 1)
-            .read_to_end(&mut text)
-            .map_err(failed)?;
-    } else {
-        File::open(path)
-            .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut text))
-            .map_err(failed)?;
-    }
-    if text.len() as u64 > MOST_BYTES {
-        return Err(ReadError::TooLarge { path: name });
-    }
-    parse(&text, &name)
 }
 
 /// Reads a report from bytes; `name` is for the errors.
@@ -178,7 +136,7 @@ fn not_ours(path: String, found: String) -> ReadError {
 }
 
 /// The sum that does not hold, when one does not. Sums that overflow do not hold.
-fn contradiction(report: &Report) -> Option<&'static str> {
+pub(crate) fn contradiction(report: &Report) -> Option<&'static str> {
     let Skipped {
         dirty,
         writeback,

@@ -31,6 +31,10 @@ pub struct Layout {
 /// When `out` cannot be written.
 pub fn write(report: &Report, layout: Layout, mut out: impl Write) -> io::Result<()> {
     print(&mut out, &summary(report, layout))?;
+    if !report.timeline.is_empty() {
+        heading(&mut out, layout, "Over time")?;
+        print(&mut out, &owned::timeline(&report.timeline, layout))?;
+    }
     heading(&mut out, layout, "Duplicates by scope")?;
     print(&mut out, &scopes(report, layout))?;
     heading(&mut out, layout, "Savings, overlapping")?;

@@ -4,6 +4,11 @@
 
 mod batch;
 mod columns;
+pub(super) mod digest;
+pub mod error;
+pub mod read;
+mod restore;
+mod rows;
 
 use std::io::{self, Write};
 
@@ -21,6 +26,11 @@ use serde::Serialize;
 use self::{
     batch::{Batch, Row},
     columns::schema,
+    digest::{DIGEST, Sealed, UNKNOWN},
+};
+pub use self::{
+    error::TableError,
+    read::{Snapshot, read},
 };
 use crate::{
     model::{
@@ -44,6 +54,8 @@ const ROWS: usize = 1 << 17;
 #[derive(Serialize)]
 struct Header<'a> {
     schema: &'static str,
+    /// Hash of the zero page, in hexadecimal digits.
+    zero_hash: String,
     report: &'a Report,
 }
 
@@ -57,6 +69,7 @@ pub fn write(measurement: &Measurement, report: &Report, out: impl Write + Send)
     report.files.clear();
     let header = serde_json::to_string(&Header {
         schema: SCHEMA,
+        zero_hash: format!("{:016x}", measurement.index.zero().0),
         report: &report,
     })?;
     let properties = WriterProperties::builder()
@@ -71,10 +84,17 @@ pub fn write(measurement: &Measurement, report: &Report, out: impl Write + Send)
         .set_column_encoding(ColumnPath::from("index"), Encoding::DELTA_BINARY_PACKED)
         .build();
     let schema = schema().map_err(io::Error::other)?;
+    let mut out = Sealed::new(out);
     let mut file =
-        SerializedFileWriter::new(out, schema, properties.into()).map_err(io::Error::other)?;
+        SerializedFileWriter::new(&mut out, schema, properties.into()).map_err(io::Error::other)?;
     rows(measurement, &mut file)?;
+    // The last pair, so that nothing but the library's own fields follows it.
+    file.append_key_value_metadata(KeyValue::new(DIGEST.to_owned(), UNKNOWN.to_owned()));
+    // What the library still buffers belongs to the rows.
+    file.flush()?;
+    file.inner_mut().hold();
     file.close().map_err(io::Error::other)?;
+    out.seal()?;
     Ok(())
 }
 
@@ -84,8 +104,8 @@ fn rows(
 ) -> io::Result<()> {
     let mut batch = Batch::default();
     let mut flush = |batch: &mut Batch| batch.write(file).map_err(io::Error::other);
-    for inode in measurement.index.inodes() {
-        let names = batch::names(measurement, &inode);
+    for (number, inode) in (0..).zip(measurement.index.inodes()) {
+        let names = batch::names(measurement, &inode, number);
         let mut open: Option<Row> = None;
         for (PageIndex(index), state) in inode.pages() {
             let next = row(index, state, names.memcg_at(index));

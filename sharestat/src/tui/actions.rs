@@ -52,6 +52,12 @@ pub enum Action {
     Invert,
     /// Edit the filter.
     Filter,
+    /// List or tree.
+    Tree,
+    /// Fold all branches of a tree.
+    FoldAll,
+    /// Unfold the row and all below it.
+    UnfoldAll,
     /// Keep the cursor on its row.
     Follow,
     /// Stop or resume the picture.
@@ -178,7 +184,7 @@ pub const ACTIONS: &[Spec] = &[
         "run any of these by its name"),
     spec(A::Suspend, "suspend", &[ctrl('z')], General, None, "put sharestat into the background"),
     spec(A::Open, "open", &[k(KeyCode::Enter)], Table, Some("Open"),
-        "go into the row: image, layer or filesystem to its files, file to its copies"),
+        "go into the row: image, layer or filesystem to its files, file to its copies; fold or unfold a branch"),
     spec(A::Back, "back", &[k(KeyCode::Esc), k(KeyCode::Backspace)], Moving, Some("Back"),
         "go back to where the row was opened; elsewhere clear the filter"),
     spec(A::Filter, "filter", &[c('/'), k(KeyCode::F(4))], Table, Some("Filter"),
@@ -190,6 +196,11 @@ pub const ACTIONS: &[Spec] = &[
         "sort by the column to the left"),
     spec(A::SortRight, "sort-right", &[k(KeyCode::Right), c('l')], Table, None,
         "sort by the column to the right"),
+    spec(A::Tree, "tree", &[c('t')], Table, Some("Tree"),
+        "the list as a tree of groups, layers, directories and files, with sums; or as a list"),
+    spec(A::UnfoldAll, "unfold-all", &[c('*')], Table, None,
+        "in a tree: unfold the row and all below it"),
+    spec(A::FoldAll, "fold-all", &[c('z')], Table, None, "in a tree: fold everything"),
     spec(A::Follow, "follow", &[c('F')], Table, None, "keep the cursor on its row while rows move"),
     spec(A::Play(Play::Pause), "pause", &[c('p')], Replay, Some("Pause"),
         "stop the recording, or go on"),
@@ -230,6 +241,8 @@ pub const ACTIONS: &[Spec] = &[
     spec(A::View(View::Events), "events", &[c('7')], Views, None, "live rates and distributions"),
     spec(A::View(View::Health), "health", &[c('8')], Views, None,
         "hooks, counters, what is not covered"),
+    spec(A::View(View::Derefs), "derefs", &[c('9')], Views, None,
+        "code that touches folio->mapping, when 'top' was given a result of 'derefs'"),
     spec(A::LayerMap, "layer-map", &[c('x')], Views, None,
         "layers against layers: a map of the duplicates that two of them cause"),
     spec(A::NextView, "next-view", &[k(KeyCode::Tab), c(']')], Views, None, "the next tab"),

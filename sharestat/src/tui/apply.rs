@@ -22,6 +22,7 @@ use super::{
     pages::{Page, View},
     state::{Effect, State, Step},
     theme::Role,
+    tree::Target,
     units::span,
     views::groups,
 };
@@ -165,6 +166,13 @@ impl State {
             Action::First => self.move_to(0),
             Action::Last => self.move_to(usize::MAX),
             Action::Open => self.open(),
+            Action::Tree => self.toggle_tree(now),
+            Action::FoldAll => self.tree.fold_all(),
+            Action::UnfoldAll => {
+                if let Some(key) = self.branch() {
+                    self.tree.unfold_all(key);
+                }
+            }
             Action::Back => self.back(),
             Action::SortMenu => self.sort_menu(),
             Action::SortLeft => self.change_list(|list| list.sort_beside(false)),
@@ -219,7 +227,7 @@ impl State {
 
     fn show(&mut self, view: View) {
         self.view = view;
-        self.steps = vec![Step::to(view.page())];
+        self.steps = vec![Step::to(view.page().as_tree(self.tree.on))];
     }
 
     fn beside(&self, distance: usize) -> View {
@@ -243,14 +251,43 @@ impl State {
     }
 
     fn open(&mut self) {
-        let source = Arc::clone(self.source());
-        let behind = self.selected().and_then(|row| {
-            let rows = self.page().rows(&source)?;
-            self.page().behind(rows, row)
-        });
+        if let Some(key) = self.branch() {
+            self.tree.toggle(&key);
+            return;
+        }
+        let behind = self
+            .selected()
+            .and_then(|row| self.page().behind(self.rows()?, row));
         if let Some(page) = behind {
-            self.steps.push(Step::to(page));
+            self.steps.push(Step::to(page.as_tree(self.tree.on)));
             self.explain();
+        }
+    }
+
+    /// The key of the branch under the cursor, in a tree.
+    fn branch(&self) -> Option<Arc<str>> {
+        let row = self.selected()?;
+        let Page::Tree(_) = self.page() else {
+            return None;
+        };
+        let row = self.tree.rows().get(row)?;
+        (row.target == Target::Branch).then(|| Arc::clone(&row.key))
+    }
+
+    /// Shows the page as a tree or as a list; those opened after it, too.
+    fn toggle_tree(&mut self, now: Instant) {
+        let on = !matches!(self.page(), Page::Tree(_));
+        if on && !self.page().has_tree() {
+            self.say("this list has no tree", Role::Warning, now);
+            return;
+        }
+        self.tree.on = on;
+        let page = self.page().clone().as_tree(on);
+        let filter = self.list().map(|list| list.filter().to_owned());
+        *self.step_mut() = Step::to(page);
+        if let (Some(list), Some(filter)) = (self.list_mut(), filter) {
+            // A filter that asks for columns of the other list only is left behind.
+            let _ = list.set_filter(&filter);
         }
     }
 
@@ -306,10 +343,9 @@ impl State {
     }
 
     fn follow(&mut self, now: Instant) {
-        let source = Arc::clone(self.source());
         let selected = self.selected();
         let key = selected.and_then(|row| {
-            let rows = self.page().rows(&source)?;
+            let rows = self.rows()?;
             (row < rows.len()).then(|| rows.row(row).key())
         });
         if let Some(list) = self.list_mut() {

@@ -13,7 +13,7 @@ use super::{
     draw::{Hit, Hits, line},
     frame::{Census, Playback},
     overlay::Overlay,
-    pages::View,
+    pages::{Page, View},
     state::State,
     text::{clean, keep_end, keep_start, pad_right, width},
     theme::Role,
@@ -184,6 +184,7 @@ pub(super) fn footer(state: &State, room: usize) -> Line<'static> {
         let applies = match (spec.group, spec.action) {
             _ if state.overlay.is_some() => matches!(spec.action, Action::Open | Action::Back),
             (_, Action::Back) => state.steps.len() > 1,
+            (_, Action::Tree) => state.page().has_tree() || matches!(state.page(), Page::Tree(_)),
             (Group::Table, _) => table,
             (Group::Replay, action) => state.lists(action),
             (Group::General | Group::Views | Group::Moving | Group::Display, _) => true,

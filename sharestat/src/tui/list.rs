@@ -75,6 +75,11 @@ impl List {
         &self.filter
     }
 
+    /// Changes with order and filter.
+    pub(super) const fn version(&self) -> u64 {
+        self.version
+    }
+
     /// Sorts by a column; by the same one again turns the order round.
     pub fn sort_by(&mut self, column: Column) {
         self.descending = if column == self.sort {
@@ -203,7 +208,7 @@ impl List {
         keyed.into_iter().map(|(_, _, position)| position).collect()
     }
 
-    fn directed(&self, ordering: Ordering) -> Ordering {
+    pub(super) fn directed(&self, ordering: Ordering) -> Ordering {
         if self.descending {
             ordering.reverse()
         } else {
@@ -211,7 +216,7 @@ impl List {
         }
     }
 
-    fn matches(&self, row: &dyn Row) -> bool {
+    pub(super) fn matches(&self, row: &dyn Row) -> bool {
         let columns = self.table.columns();
         self.query
             .as_ref()
@@ -225,7 +230,9 @@ impl List {
 pub fn share(row: &dyn Row, column: Column) -> f64 {
     match (column, row.bytes(column), row.bytes(Column::Resident)) {
         // Of the same whole for all rows, so that bytes decide.
-        (Column::Resident | Column::Shared, _, _) | (_, None, _) | (_, _, None) => 0.0,
+        (Column::Resident | Column::Shared | Column::Hits | Column::Shareable, _, _)
+        | (_, None, _)
+        | (_, _, None) => 0.0,
         (_, Some(part), Some(whole)) => ratio(part, whole),
     }
 }

@@ -28,6 +28,7 @@ mod terminal;
 mod tests;
 pub mod text;
 pub mod theme;
+pub mod tree;
 pub mod units;
 mod views;
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::{
     columns::Table,
-    frame::{CopyRow, FileRow, Frame, GroupRow},
+    frame::{CopyRow, DerefRow, FileRow, Frame, GroupRow},
     rows::Row,
+    tree::{Target, TreeRow},
 };
 use crate::model::inode::InodeId;
 
@@ -29,11 +30,13 @@ pub enum View {
     Events,
     /// State of the instrument.
     Health,
+    /// Who touches `folio->mapping`.
+    Derefs,
 }
 
 impl View {
     /// All views in the order of the tabs.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Overview,
         Self::Files,
         Self::Layers,
@@ -42,6 +45,7 @@ impl View {
         Self::Filesystems,
         Self::Events,
         Self::Health,
+        Self::Derefs,
     ];
 
     /// Name on the tab.
@@ -56,17 +60,19 @@ impl View {
             Self::Filesystems => "Filesystems",
             Self::Events => "Events",
             Self::Health => "Health",
+            Self::Derefs => "Derefs",
         }
     }
 
     /// Whether the tab is worth its place: layers, images and containers only once there
-    /// are some. Its key then says why there is nothing.
+    /// are some, derefs when they were loaded. Its key then says why there is nothing.
     #[must_use]
     pub fn has_rows(self, frame: &Frame) -> bool {
         match self {
             Self::Layers => !frame.identity.layers.is_empty(),
             Self::Images => !frame.identity.images.is_empty(),
             Self::Containers => !frame.identity.containers.is_empty(),
+            Self::Derefs => frame.derefs.is_some(),
             Self::Overview | Self::Files | Self::Filesystems | Self::Events | Self::Health => true,
         }
     }
@@ -83,6 +89,7 @@ impl View {
             Self::Filesystems => Page::Filesystems,
             Self::Events => Page::Events,
             Self::Health => Page::Health,
+            Self::Derefs => Page::Derefs,
         }
     }
 }
@@ -107,7 +114,7 @@ impl Within {
         }
     }
 
-    fn has_file(&self, file: &FileRow) -> bool {
+    pub(super) fn has_file(&self, file: &FileRow) -> bool {
         match self {
             Self::Filesystem(id, _) => file.filesystem == *id,
             Self::Layer(id, _) => file.layer.as_ref() == Some(id),
@@ -115,7 +122,7 @@ impl Within {
         }
     }
 
-    fn has_group(&self, group: &GroupRow) -> bool {
+    pub(super) fn has_group(&self, group: &GroupRow) -> bool {
         match self {
             Self::Layers(ids, _) => ids.contains(&group.id),
             Self::Filesystem(id, _) | Self::Layer(id, _) => group.id == *id,
@@ -146,9 +153,34 @@ pub enum Page {
     Events,
     /// State of the instrument.
     Health,
+    /// Who touches `folio->mapping`.
+    Derefs,
+    /// One site of these, by its id and name.
+    Deref(Arc<str>, Arc<str>),
+    /// A list as a tree.
+    Tree(Box<Page>),
 }
 
 impl Page {
+    /// Whether it can be shown as a tree.
+    #[must_use]
+    pub const fn has_tree(&self) -> bool {
+        matches!(
+            self,
+            Self::Files(_) | Self::Filesystems | Self::Layers(_) | Self::Images | Self::Containers
+        )
+    }
+
+    /// The same as a tree, if there is one and it is wanted; the same as a list, if not.
+    #[must_use]
+    pub fn as_tree(self, tree: bool) -> Self {
+        match self {
+            Self::Tree(list) if !tree => *list,
+            list if tree && list.has_tree() => Self::Tree(Box::new(list)),
+            page => page,
+        }
+    }
+
     /// Its table, if it is one.
     #[must_use]
     pub const fn table(&self) -> Option<Table> {
@@ -159,7 +191,9 @@ impl Page {
             Self::Layers(_) => Some(Table::Layers),
             Self::Images => Some(Table::Images),
             Self::Containers => Some(Table::Containers),
-            Self::Overview | Self::LayerMap | Self::Events | Self::Health => None,
+            Self::Derefs => Some(Table::Derefs),
+            Self::Tree(_) => Some(Table::Tree),
+            Self::Overview | Self::LayerMap | Self::Events | Self::Health | Self::Deref(..) => None,
         }
     }
 
@@ -179,6 +213,9 @@ impl Page {
             Self::Overview => "Overview".to_owned(),
             Self::Events => "Events".to_owned(),
             Self::Health => "Health".to_owned(),
+            Self::Derefs => "Derefs".to_owned(),
+            Self::Deref(_, site) => site.to_string(),
+            Self::Tree(list) => format!("{} as a tree", list.title()),
         }
     }
 
@@ -199,7 +236,14 @@ impl Page {
             Self::Layers(_) => Rows::Groups(&frame.identity.layers),
             Self::Images => Rows::Groups(&frame.identity.images),
             Self::Containers => Rows::Groups(&frame.identity.containers),
-            Self::Overview | Self::LayerMap | Self::Events | Self::Health => Rows::Groups(&[]),
+            Self::Derefs => Rows::Derefs(frame.derefs.as_ref().map_or(&[], |derefs| &derefs.sites)),
+            // The rows of a tree are not in a frame: the state makes them.
+            Self::Overview
+            | Self::LayerMap
+            | Self::Events
+            | Self::Health
+            | Self::Deref(..)
+            | Self::Tree(_) => Rows::Groups(&[]),
         })
     }
 
@@ -223,6 +267,13 @@ impl Page {
             Rows::Copies(copies) => copies
                 .get(position)
                 .map(|copy| Self::Copies(copy.inode, Arc::clone(&copy.path))),
+            Rows::Derefs(sites) => sites
+                .get(position)
+                .map(|site| Self::Deref(Arc::clone(&site.id), Arc::clone(&site.site))),
+            Rows::Tree(rows) => match &rows.get(position)?.target {
+                Target::File(inode, path) => Some(Self::Copies(*inode, Arc::clone(path))),
+                Target::Branch => None,
+            },
             Rows::Groups(groups) => {
                 let group = groups.get(position)?;
                 let (id, name) = (Arc::clone(&group.id), Arc::clone(&group.name));
@@ -249,6 +300,10 @@ pub enum Rows<'a> {
     Copies(&'a [CopyRow]),
     /// Filesystems, layers, images or containers.
     Groups(&'a [GroupRow]),
+    /// Sites of derefs.
+    Derefs(&'a [DerefRow]),
+    /// A tree.
+    Tree(&'a [TreeRow]),
 }
 
 impl<'a> Rows<'a> {
@@ -259,6 +314,8 @@ impl<'a> Rows<'a> {
             Self::Files(rows) => rows.len(),
             Self::Copies(rows) => rows.len(),
             Self::Groups(rows) => rows.len(),
+            Self::Derefs(rows) => rows.len(),
+            Self::Tree(rows) => rows.len(),
         }
     }
 
@@ -275,6 +332,8 @@ impl<'a> Rows<'a> {
             Self::Files(rows) => &rows[position],
             Self::Copies(rows) => &rows[position],
             Self::Groups(rows) => &rows[position],
+            Self::Derefs(rows) => &rows[position],
+            Self::Tree(rows) => &rows[position],
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     columns::Column,
-    frame::{CopyRow, FileRow, GroupRow},
+    frame::{CopyRow, DerefRow, FileRow, GroupRow},
 };
 use crate::{
     model::{inode::InodeId, units::Bytes},
@@ -59,7 +59,7 @@ impl Row for FileRow {
             Column::Exclusive => bytes(self.exclusive),
             Column::Saving => bytes(self.saving),
             Column::Zero => bytes(self.zero),
-            Column::Name | Column::Runtime | Column::Charged | Column::Shared => Value::Missing,
+            _ => Value::Missing,
         }
     }
 
@@ -78,15 +78,9 @@ impl Row for CopyRow {
             Column::Path => Value::Text(&self.path),
             Column::Fs => Value::Text(&self.fs),
             Column::Shared => bytes(self.shared),
-            Column::Name
-            | Column::Runtime
-            | Column::Resident
-            | Column::Hashed
-            | Column::Duplicate
-            | Column::Exclusive
-            | Column::Saving
-            | Column::Zero
-            | Column::Charged => Value::Missing,
+            Column::Layer => self.layer.as_deref().map_or(Value::Missing, Value::Text),
+            Column::Since => self.since.as_deref().map_or(Value::Missing, Value::Text),
+            _ => Value::Missing,
         }
     }
 
@@ -109,8 +103,32 @@ impl Row for GroupRow {
             Column::Exclusive => bytes(self.exclusive),
             Column::Saving => bytes(self.saving),
             Column::Zero => bytes(self.zero),
+            Column::Proportional => self.proportional.map_or(Value::Missing, bytes),
             Column::Charged => self.charged.map_or(Value::Missing, bytes),
-            Column::Path | Column::Hashed | Column::Shared => Value::Missing,
+            _ => Value::Missing,
+        }
+    }
+
+    fn key(&self) -> RowKey {
+        RowKey::Id(Arc::clone(&self.id))
+    }
+
+    fn is(&self, key: &RowKey) -> bool {
+        matches!(key, RowKey::Id(id) if *id == self.id)
+    }
+}
+
+impl Row for DerefRow {
+    fn value(&self, column: Column) -> Value<'_> {
+        match column {
+            // Counts compare as bytes do.
+            Column::Hits => Value::Bytes(self.hits),
+            Column::Shareable => Value::Bytes(self.shareable),
+            Column::Access => Value::Text(&self.access),
+            Column::Context => Value::Text(&self.context),
+            Column::Subsystem => Value::Text(&self.subsystem),
+            Column::Site => Value::Text(&self.site),
+            _ => Value::Missing,
         }
     }
 

@@ -17,6 +17,7 @@ use super::{
     overlay::Overlay,
     pages::{Page, Rows, View},
     theme::{Role, Theme},
+    tree::Tree,
     units::Units,
     views,
 };
@@ -89,6 +90,8 @@ pub struct State {
     pub(super) size: Size,
     /// Rows of the current table in order; computed by [`prepare`](Self::prepare).
     pub(super) order: Arc<[u32]>,
+    /// Rows and branches of lists that are shown as trees.
+    pub(super) tree: Tree,
     pub(super) effects: Vec<Effect>,
 }
 
@@ -112,6 +115,7 @@ impl State {
             mouse: false,
             size: Size::new(80, 24),
             order: Arc::from([]),
+            tree: Tree::default(),
             effects: Vec::new(),
         }
     }
@@ -141,6 +145,14 @@ impl State {
             return &self.latest;
         }
         shown
+    }
+
+    /// The rows of the current page, `None` for copies that are not known yet.
+    pub(super) fn rows(&self) -> Option<Rows<'_>> {
+        match self.page() {
+            Page::Tree(_) => Some(Rows::Tree(self.tree.rows())),
+            page => page.rows(self.source()),
+        }
     }
 
     /// The page on the screen.
@@ -228,9 +240,20 @@ impl State {
         };
         let page = self.page().clone();
         let source = Arc::clone(self.source());
-        let rows = page.rows(&source).unwrap_or(Rows::Groups(&[]));
         let list = &mut self.lists[table as usize];
-        let order = list.order(&page, rows, source.sequence, self.shares);
+        let grown;
+        let (rows, order) = if let Page::Tree(below) = &page {
+            let glyphs = self.theme.glyphs;
+            self.tree.prepare(below, &source, list, self.shares, glyphs);
+            grown = Arc::clone(self.tree.rows());
+            let rows = Rows::Tree(&grown);
+            // They are made in their order.
+            let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+            (rows, (0..count).collect())
+        } else {
+            let rows = page.rows(&source).unwrap_or(Rows::Groups(&[]));
+            (rows, list.order(&page, rows, source.sequence, self.shares))
+        };
         let follow = list.follow.clone();
         let visible = self.visible_rows();
         let step = self.step_mut();

@@ -4,6 +4,7 @@ mod behaviour;
 mod replay;
 mod robust;
 mod screens;
+mod tree;
 
 use std::{sync::Arc, time::Duration, time::Instant};
 

@@ -51,6 +51,10 @@ pub struct Glyphs {
     pub ascending: &'static str,
     /// Before the row under the cursor.
     pub cursor: &'static str,
+    /// Before a branch that is folded.
+    pub folded: &'static str,
+    /// Before one that is unfolded.
+    pub unfolded: &'static str,
     /// Between facts of one line.
     pub dot: &'static str,
     /// Between the steps of a drill-down.
@@ -71,6 +75,8 @@ static UNICODE: Glyphs = Glyphs {
     descending: "▼",
     ascending: "▲",
     cursor: "▶",
+    folded: "▸",
+    unfolded: "▾",
     dot: "·",
     into: "›",
     line: "─",
@@ -86,6 +92,8 @@ static ASCII: Glyphs = Glyphs {
     descending: "v",
     ascending: "^",
     cursor: ">",
+    folded: "+",
+    unfolded: "-",
     dot: "-",
     into: ">",
     line: "-",

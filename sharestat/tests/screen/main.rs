@@ -4,6 +4,7 @@
 //! The binary is `SHARESTAT_BIN`, else the one that was built with the test. Needs root.
 
 mod keys;
+mod panicking;
 mod pty;
 
 use std::time::{Duration, Instant};

@@ -92,6 +92,13 @@ impl Session {
     pub(crate) fn start(columns: u16, rows: u16) -> Self {
         let binary = env::var_os("SHARESTAT_BIN")
             .map_or_else(|| env!("CARGO_BIN_EXE_sharestat").into(), PathBuf::from);
+        let mut command = Command::new(binary);
+        command.args(["top", "--delay", "500ms"]);
+        Self::run(command, columns, rows)
+    }
+
+    /// Starts a program in a terminal of that size.
+    pub(crate) fn run(mut command: Command, columns: u16, rows: u16) -> Self {
         let (master, slave) = open().expect("a pseudo-terminal");
         tcsetwinsize(&slave, size(columns, rows)).expect("a size can be set");
         let before = tcgetattr(&slave).expect("it is a terminal");
@@ -102,9 +109,7 @@ impl Session {
         unsafe { libc::fcntl(master.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) };
         let end = || File::from(slave.try_clone().expect("a descriptor can be copied"));
         let directory = tempfile::tempdir().expect("a directory");
-        let mut command = Command::new(binary);
         command
-            .args(["top", "--delay", "500ms"])
             .current_dir(directory.path())
             .env("TERM", "xterm-256color")
             .env("LC_ALL", "C.UTF-8")
@@ -211,7 +216,14 @@ impl Session {
 
     /// The program ends with this exit code, without a panic, and gives the terminal back.
     #[track_caller]
-    pub(crate) fn left_with(mut self, code: i32) {
+    pub(crate) fn left_with(self, code: i32) {
+        let said = self.restored(code);
+        assert!(!said.contains("panicked"), "{said}");
+    }
+
+    /// The program ends with this exit code and gives the terminal back. Returns its output.
+    #[track_caller]
+    pub(crate) fn restored(mut self, code: i32) -> String {
         let begun = Instant::now();
         while self.is_alive() {
             assert!(begun.elapsed() < PATIENCE, "does not end:\n{}", self.text());
@@ -219,8 +231,7 @@ impl Session {
         }
         self.take();
         let status = self.child.wait().expect("it has ended");
-        let said = String::from_utf8_lossy(&self.output);
-        assert!(!said.contains("panicked"), "{}", self.text());
+        let said = String::from_utf8_lossy(&self.output).into_owned();
         assert_eq!(status.code(), Some(code), "{status}:\n{}", self.text());
         let screen = self.parser.screen();
         assert!(
@@ -236,6 +247,7 @@ impl Session {
         assert_eq!(after.output_modes, before.output_modes);
         assert_eq!(after.control_modes, before.control_modes);
         assert_eq!(after.local_modes, before.local_modes);
+        said
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
         self, host,
         kernels::{self, Series},
     },
-    vm::{self, Cargo, Ending, Guest, Output},
+    vm::{self, Cargo, Ending, Guest, MachineOptions, Output},
 };
 
 /// Programs that go into the guest when they are installed here: peers, and what the
@@ -45,11 +45,13 @@ pub(super) fn run(series: Series, rounds: usize) -> Result<i32> {
     }
     let guest = Guest {
         kernel,
-        memory: "2G".to_owned(),
-        cpus: 2,
-        cpu: "max".to_owned(),
-        disks: 1,
-        parameters: String::new(),
+        machine: MachineOptions {
+            memory: "2G".to_owned(),
+            cpus: 2,
+            cpu: "max".to_owned(),
+            disks: 1,
+            parameters: String::new(),
+        },
         time_out: None,
         cargo,
         command: format!(

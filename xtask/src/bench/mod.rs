@@ -3,7 +3,9 @@
 
 mod collector;
 mod fill;
+mod frame;
 mod guest;
+mod identity;
 mod index;
 mod kernel;
 mod machine;
@@ -60,16 +62,22 @@ enum Group {
     Collector,
     /// The content index alone
     Index,
+    /// Pictures of the screen
+    Frame,
+    /// Finding the layers of a large host
+    Identity,
 }
 
 impl Group {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::Kernel,
         Self::Scan,
         Self::Fill,
         Self::Peers,
         Self::Collector,
         Self::Index,
+        Self::Frame,
+        Self::Identity,
     ];
 
     fn measure(self, setting: &Setting) -> Result<Vec<Row>> {
@@ -80,6 +88,8 @@ impl Group {
             Self::Peers => peers::measure(setting),
             Self::Collector => collector::measure(setting),
             Self::Index => index::measure(setting),
+            Self::Frame => frame::measure(setting),
+            Self::Identity => identity::measure(setting),
         }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod host;
 mod install;
 pub(crate) mod kernels;
 pub(crate) mod linker;
+pub(crate) mod python;
 mod qemu;
 pub(crate) mod rust_src;
 pub(crate) mod sources;
@@ -78,7 +79,7 @@ pub(crate) fn for_guests(cache: &Cache) -> Result<Vec<Step>> {
 /// When something could not be had; the other parts are provided all the same.
 pub(crate) fn everything() -> Result<()> {
     let cache = Cache::open()?;
-    let parts: [(&str, Provide); 3] = [
+    let parts: [(&str, Provide); 4] = [
         ("building", |cache| Ok(for_building(cache)?.1)),
         ("guests", for_guests),
         ("kernels", |cache| {
@@ -86,6 +87,9 @@ pub(crate) fn everything() -> Result<()> {
                 .into_iter()
                 .map(|series| Ok(kernels::provide(cache, series)?.1))
                 .collect()
+        }),
+        ("what others read of our files", |cache| {
+            Ok(vec![python::provide(cache)?.1])
         }),
     ];
     let mut missing = Vec::new();

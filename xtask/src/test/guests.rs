@@ -91,20 +91,9 @@ pub(super) fn run(plan: &Plan<'_>, series: &[Series]) -> Result<Tally> {
 
 fn boot(plan: &Plan<'_>, kernel: Kernel) -> Report {
     let series = kernel.series;
-    let MachineOptions {
-        memory,
-        cpus,
-        cpu,
-        disks,
-        parameters,
-    } = plan.machine.clone();
     let guest = Guest {
         kernel: kernel.clone(),
-        memory,
-        cpus,
-        cpu,
-        disks,
-        parameters,
+        machine: plan.machine.clone(),
         time_out: Some(plan.time_out),
         cargo: plan.programs.iter().map(cargo).collect(),
         command: script(plan.programs, plan.arguments),
@@ -175,6 +164,9 @@ fn print(report: &Report) -> Tally {
     );
     for result in summary.results() {
         println!("{result}");
+    }
+    for (took, name) in summary.slowest() {
+        println!("{:>6} s  {name}", took.as_secs());
     }
     let mut tally = summary.tally();
     match ending {

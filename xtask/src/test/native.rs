@@ -4,7 +4,9 @@
 use anyhow::Result;
 
 use super::{summary::Tally, unit::echoed};
-use crate::{build, guest_build::Artifact, process::as_root, workspace};
+use crate::{
+    build, cache::Cache, guest_build::Artifact, process::as_root, setup::python, workspace,
+};
 
 /// Runs each test binary of `programs`, one after the other and one test at a time: they
 /// share the page cache.
@@ -13,6 +15,11 @@ use crate::{build, guest_build::Artifact, process::as_root, workspace};
 /// When the release binary cannot be built, or a test binary not be started.
 pub(super) fn run(programs: &[Artifact], arguments: &[String]) -> Result<Tally> {
     let sharestat = build::release(false)?;
+    // Without it the tests that ask it say that they are skipped.
+    let python = Cache::open().and_then(|cache| python::provide(&cache));
+    if let Err(error) = &python {
+        println!("without Python: {error:#}");
+    }
     let mut tally = Tally::default();
     for Artifact { name, path, .. } in programs.iter().filter(|program| program.test) {
         println!("\nnative: {name}");
@@ -22,6 +29,11 @@ pub(super) fn run(programs: &[Artifact], arguments: &[String]) -> Result<Tally> 
             .args(["-c", "exec env \"$@\" 2>&1", "sh"])
             .arg(format!("SHARESTAT_BIN={}", sharestat.display()))
             .arg("RUST_BACKTRACE=1")
+            .args(
+                python
+                    .iter()
+                    .map(|(python, _)| format!("SHARESTAT_PYTHON={}", python.display())),
+            )
             .arg(path)
             .arg("--test-threads=1")
             .args(arguments)

@@ -1,10 +1,18 @@
 //! Reads what libtest prints, line by line, and adds it up.
 
-use std::{fmt, ops::AddAssign};
+use std::{
+    cmp::Reverse,
+    fmt,
+    ops::AddAssign,
+    time::{Duration, Instant},
+};
 
 /// What a test that cannot run here prints, followed by its name and the reason. It
 /// passes for libtest, and is counted as skipped here.
 const SKIPPED: &str = "skipped: ";
+
+/// Tests that are named as the slowest.
+const SLOWEST: usize = 5;
 
 /// How many tests ended how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,11 +60,15 @@ pub(crate) struct Summary {
     said_skipped: u64,
     started: u64,
     ended: u64,
+    running: Option<String>,
+    mark: Option<Instant>,
+    took: Vec<(Duration, String)>,
 }
 
 impl Summary {
     /// Takes the next line.
     pub(crate) fn take(&mut self, line: &str) {
+        self.time(line);
         if let Some(tally) = parse_result(line) {
             self.results.push(line.trim().to_owned());
             self.tally += tally;
@@ -66,6 +78,43 @@ impl Summary {
         } else if line.contains(SKIPPED) {
             self.said_skipped += 1;
         }
+    }
+
+    /// Times a test by the lines that tell its end and that of the one before: libtest
+    /// runs one at a time, and ends the line that names a test with its verdict, or, when
+    /// the test printed something, the verdict is a line of its own.
+    fn time(&mut self, line: &str) {
+        let is_verdict = |text: &str| ["ok", "FAILED"].contains(&text);
+        let named = line
+            .strip_prefix("test ")
+            .and_then(|rest| rest.split_once(" ... "));
+        if let Some((name, rest)) = named {
+            self.running = Some(name.to_owned());
+            if !is_verdict(rest) {
+                return;
+            }
+        } else if is_start(line) {
+            self.mark = Some(Instant::now());
+            return;
+        } else if !is_verdict(line) {
+            return;
+        }
+        let since = self.mark.replace(Instant::now());
+        if let (Some(since), Some(name)) = (since, self.running.take()) {
+            self.took.push((since.elapsed(), name));
+        }
+    }
+
+    /// The slowest tests, the slowest first.
+    pub(crate) fn slowest(&self) -> Vec<(Duration, &str)> {
+        let mut tests: Vec<(Duration, &str)> = self
+            .took
+            .iter()
+            .map(|(took, name)| (*took, name.as_str()))
+            .collect();
+        tests.sort_by_key(|&(took, name)| (Reverse(took), name));
+        tests.truncate(SLOWEST);
+        tests
     }
 
     /// The result lines of the binaries, as they were printed.
@@ -171,6 +220,17 @@ mod tests {
                 skipped: 0
             }
         );
+    }
+
+    #[test]
+    fn every_test_that_ran_is_timed() {
+        let read = summary(
+            "running 3 tests\ntest a ... skipped: a: no fentry on this kernel\nok\ntest b ... ok\n\
+             test c ... ignored\n",
+        );
+        let mut names: Vec<&str> = read.slowest().iter().map(|(_, name)| *name).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["a", "b"]);
     }
 
     #[test]

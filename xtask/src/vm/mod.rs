@@ -28,16 +28,8 @@ use crate::{
 pub(crate) struct Guest {
     /// Kernel to boot.
     pub(crate) kernel: Kernel,
-    /// Memory in QEMU's spelling (`2G`).
-    pub(crate) memory: String,
-    /// Virtual CPUs.
-    pub(crate) cpus: u32,
-    /// CPU model in QEMU's spelling; `max` has 5-level paging, `max,-la57` has not.
-    pub(crate) cpu: String,
-    /// Disks: `/dev/vda` becomes `/tmp`, the others are scratch disks.
-    pub(crate) disks: usize,
-    /// More kernel parameters.
-    pub(crate) parameters: String,
+    /// Its machine.
+    pub(crate) machine: MachineOptions,
     /// Kill it after this long.
     pub(crate) time_out: Option<Duration>,
     /// Files it finds.
@@ -136,11 +128,7 @@ pub(crate) fn run(options: Options) -> Result<i32> {
         } else {
             shell_words(&command)
         },
-        memory: machine.memory,
-        cpus: machine.cpus,
-        cpu: machine.cpu,
-        disks: machine.disks,
-        parameters: machine.parameters,
+        machine,
     };
     let output = if interactive {
         Output::Terminal

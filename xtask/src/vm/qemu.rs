@@ -131,13 +131,21 @@ fn command(guest: &Guest, initramfs: &Path, folder: &Path) -> Result<Command> {
             "none",
             "-no-reboot",
         ])
-        .args(["-machine", "q35,accel=tcg", "-cpu", &guest.cpu])
-        .args(["-smp", &guest.cpus.to_string(), "-m", &guest.memory])
+        .args(["-machine", "q35,accel=tcg", "-cpu", &guest.machine.cpu])
+        .args([
+            "-smp",
+            &guest.machine.cpus.to_string(),
+            "-m",
+            &guest.machine.memory,
+        ])
         .arg("-kernel")
         .arg(guest.kernel.image())
         .arg("-initrd")
         .arg(initramfs)
-        .args(["-append", &format!("{PARAMETERS} {}", guest.parameters)])
+        .args([
+            "-append",
+            &format!("{PARAMETERS} {}", guest.machine.parameters),
+        ])
         .arg("-serial")
         .arg(format!("file:{}", console(folder).display()))
         .args(["-device", "virtio-serial-pci", "-chardev"])
@@ -146,7 +154,7 @@ fn command(guest: &Guest, initramfs: &Path, folder: &Path) -> Result<Command> {
             verdict(folder).display()
         ))
         .args(["-device", "virtserialport,chardev=verdict,name=verdict"]);
-    for number in 0..guest.disks {
+    for number in 0..guest.machine.disks {
         let disk = folder.join(format!("disk{number}"));
         File::create(&disk)
             .and_then(|file| file.set_len(DISK_BYTES))

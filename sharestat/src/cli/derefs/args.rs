@@ -63,6 +63,10 @@ pub struct SitesArgs {
     /// Write to this file, whole or not at all.
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub output: Option<PathBuf>,
+    /// Take source lines and inline chains from this vmlinux with debugging information
+    /// [default: from the image, if it has any].
+    #[arg(long, value_name = "VMLINUX", value_hint = clap::ValueHint::FilePath)]
+    pub debug: Option<PathBuf>,
     /// Print so many sites, chosen at random, with the instructions around them.
     #[arg(long, value_name = "N")]
     pub sample: Option<usize>,
@@ -83,8 +87,12 @@ pub enum DerefsFormat {
     Csv,
     /// A page that can be posted.
     Markdown,
+    /// One self-contained page whose tables sort.
+    Html,
     /// Folded stacks, for flame graph programs.
     Folded,
+    /// A flame graph.
+    Svg,
 }
 
 /// Where the result goes and how.
@@ -92,7 +100,7 @@ pub enum DerefsFormat {
 pub struct DerefsOutputArgs {
     /// How the result is written [default: by the ending of --output, else text].
     ///
-    /// Endings: .txt, .json, .csv, .md, .folded.
+    /// Endings: .txt, .json, .csv, .md, .html, .folded, .svg.
     #[arg(long, value_enum)]
     pub format: Option<DerefsFormat>,
     /// Write to this file, whole or not at all.
@@ -207,6 +215,10 @@ pub struct ExerciseArgs {
     /// offline.
     #[arg(long)]
     pub disruptive: bool,
+    /// Also map the files at this place and read them, whatever filesystem it is: a
+    /// directory, a file or a block device (may be repeated).
+    #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    pub map: Vec<PathBuf>,
     /// Only do the steps, without watching.
     #[arg(long, conflicts_with_all = ["sites", "image", "live"])]
     pub drive_only: bool,
@@ -266,6 +278,9 @@ pub struct TraceArgs {
     /// Write to this file, whole or not at all.
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub output: Option<PathBuf>,
+    /// Count as folios of files only those on the filesystem of this directory.
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub filesystem: Option<PathBuf>,
     /// Rows of the text; 0 for all.
     #[arg(long, value_name = "N", default_value_t = 40)]
     pub top: usize,

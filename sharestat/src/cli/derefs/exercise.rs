@@ -21,11 +21,13 @@ pub(super) fn run(arguments: &ExerciseArgs, common: &Common) -> Result<Exit, Fai
         disruptive: arguments.disruptive,
     };
     if arguments.drive_only {
-        let (rows, interrupted) = watched(common.quiet, |progress| {
-            exercise(None, &arguments.dir, options, &|| progress.stopped())
+        let (done, interrupted) = watched(common.quiet, |progress| {
+            exercise(None, &arguments.dir, options, &arguments.map, None, &|| {
+                progress.stopped()
+            })
         })?;
         output::write(arguments.output.output.as_deref(), |out| {
-            for row in &rows {
+            for row in &done.steps {
                 let ran = if row.ran { "ran" } else { "not run" };
                 writeln!(out, "{:<20} {ran:<7} {}", row.name, row.note)?;
             }
@@ -45,7 +47,9 @@ pub(super) fn run(arguments: &ExerciseArgs, common: &Common) -> Result<Exit, Fai
             },
             arguments.compare.source().as_ref(),
         )?;
-        let steps = live.exercise(&arguments.dir, options, &|| progress.stopped())?;
+        let done = live.exercise(&arguments.dir, options, &arguments.map, &|| {
+            progress.stopped()
+        })?;
         let note = format!(
             "the workload ran on files in '{}', {} times each step; up to {} folios of each file were \
              watched",
@@ -53,7 +57,7 @@ pub(super) fn run(arguments: &ExerciseArgs, common: &Common) -> Result<Exit, Fai
             options.rounds,
             live.session.watcher.capacity()
         );
-        live.document(steps, vec![note])
+        live.document(done, vec![note])
     })?;
     arguments.output.write(&document, format)?;
     Ok(ending(interrupted))

@@ -22,8 +22,8 @@ impl DerefsOutputArgs {
                 Failure::new(
                     Exit::Usage,
                     format!(
-                        "cannot tell the format of '{}' from its ending; use .txt, .json, .csv, .md or \
-                         .folded, or give '--format'",
+                        "cannot tell the format of '{}' from its ending; use .txt, .json, .csv, .md, \
+                         .html, .folded or .svg, or give '--format'",
                         printable(path)
                     ),
                 )
@@ -41,6 +41,8 @@ impl DerefsOutputArgs {
             }
             DerefsFormat::Csv => formats::write_csv(document, out),
             DerefsFormat::Markdown => formats::write_markdown(document, out),
+            DerefsFormat::Html => formats::write_html(document, out),
+            DerefsFormat::Svg => formats::write_flame(document, out),
             DerefsFormat::Folded => formats::write_folded(document, out),
         })
     }
@@ -52,6 +54,8 @@ fn by_ending(path: &Path) -> Option<DerefsFormat> {
         "json" => Some(DerefsFormat::Json),
         "csv" => Some(DerefsFormat::Csv),
         "md" => Some(DerefsFormat::Markdown),
+        "html" => Some(DerefsFormat::Html),
+        "svg" => Some(DerefsFormat::Svg),
         "folded" => Some(DerefsFormat::Folded),
         _ => None,
     }

@@ -9,6 +9,7 @@ use crate::derefs::sites::{self, Format, Options};
 
 pub(super) fn run(arguments: &SitesArgs) -> Result<Exit, Failure> {
     let options = Options {
+        debug: arguments.debug.as_deref(),
         format: match arguments.format {
             SitesFormat::Text => Format::Text,
             SitesFormat::Json => Format::Json,

@@ -23,7 +23,7 @@ const DURATION: Duration = Duration::from_secs(10);
 pub(super) fn run(arguments: &TraceArgs, common: &Common) -> Result<Exit, Failure> {
     let (document, interrupted) = watched(common.quiet, |progress| {
         let source = arguments.list.source().unwrap_or(Source::Live);
-        let trace = live::trace(&source)?;
+        let trace = live::trace(&source, arguments.filesystem.as_deref())?;
         let start = Instant::now();
         let mut workload = Workload::start(&arguments.command)?;
         let limit = match (&workload, arguments.duration) {

@@ -14,6 +14,7 @@ use super::{args::WatchArgs, command::Workload};
 use crate::{
     derefs::{
         LiveError, Watched,
+        exercise::Exercised,
         watch::{Files, WatchOptions},
     },
     progress::Progress,
@@ -40,7 +41,7 @@ pub(super) fn run(arguments: &WatchArgs, common: &Common) -> Result<Exit, Failur
         )?;
         let mut files = Files::below(&arguments.paths);
         let notes = watch(&mut live, &mut files, arguments, progress)?;
-        live.document(Vec::new(), notes)
+        live.document(Exercised::default(), notes)
     })?;
     arguments.output.write(&document, format)?;
     Ok(if interrupted {

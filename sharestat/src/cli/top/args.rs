@@ -84,6 +84,9 @@ pub struct TopArgs {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath,
           conflicts_with_all = ["paths", "cpu_budget", "seed"])]
     pub replay: Option<PathBuf>,
+    /// Show this result of 'derefs watch --format json' in a view of its own.
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub derefs: Option<PathBuf>,
     /// How it is shown.
     #[command(flatten)]
     pub show: ShowArgs,

@@ -30,7 +30,7 @@ struct File {
 
 /// What holds at first, as far as the command line says nothing else.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Config {
+pub(in crate::cli) struct Config {
     pub(super) delay: Option<Delay>,
     /// False for monochrome; `None` as the environment says.
     pub(super) color: Option<bool>,
@@ -82,7 +82,7 @@ fn refused(path: &Path, reason: &str) -> Failure {
     )
 }
 
-fn parse(text: &str) -> Result<Config, String> {
+pub(in crate::cli) fn parse(text: &str) -> Result<Config, String> {
     let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
     let keys = file.keys.iter().map(|(action, keys)| {
         let keys = keys.iter().map(String::as_str).collect();

@@ -25,6 +25,7 @@ pub(super) fn identity(
     measurement: &Measurement,
     files: &[FileRow],
     pairs: &[((LayerId, LayerId), Bytes)],
+    charged: &HashMap<ContainerId, Bytes>,
 ) -> Identity {
     let (index, identities) = (&measurement.index, &measurement.identity);
     let layers = &identities.layers;
@@ -69,13 +70,17 @@ pub(super) fn identity(
     let of_images = of_images.map(|((number, image), shared)| {
         let parts = (&image.layers[..], zero_of(&image.layers));
         let name = layers.image_label(ImageId(number));
-        row(
+        let held = row(
             number.to_string().into(),
             name,
             image.runtime.name(),
             parts,
             &shared.whole,
-        )
+        );
+        GroupRow {
+            proportional: Some(whole(shared.proportional)),
+            ..held
+        }
     });
     let of_containers = (0..)
         .zip(&layers.containers)
@@ -84,13 +89,18 @@ pub(super) fn identity(
         let shown = layers.shown_by(container);
         let name = layers.container_label(ContainerId(number));
         let parts = (&shown[..], zero_of(&shown));
-        row(
+        let held = row(
             number.to_string().into(),
             name,
             container.runtime.name(),
             parts,
             &shared.whole,
-        )
+        );
+        GroupRow {
+            proportional: Some(whole(shared.proportional)),
+            charged: charged.get(&ContainerId(number)).copied(),
+            ..held
+        }
     });
     Identity {
         missing: None,
@@ -129,6 +139,7 @@ fn row(
         exclusive: held.exclusive,
         saving: whole(held.saving_share),
         zero,
+        proportional: None,
         charged: None,
     }
 }

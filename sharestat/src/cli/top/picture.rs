@@ -10,9 +10,11 @@ use hdrhistogram::Histogram as Distribution;
 use super::rows::{RowCache, Rows, shown};
 use crate::{
     kernel::{moment::Moment, movement::Flow},
-    model::{avoidable::Avoidable, files::partners, inode::InodeId, units::Bytes},
+    model::{
+        arrivals::shared_since, avoidable::Avoidable, files::partners, inode::InodeId, units::Bytes,
+    },
     tui::frame::{
-        self, Census, CopyRow, Cost, Counter, Explanation, FileRow, Frame, Histogram, Hook,
+        self, Census, CopyRow, Cost, Counter, Derefs, Explanation, FileRow, Frame, Histogram, Hook,
         ListsAsOf, Rates, Sample,
     },
 };
@@ -30,7 +32,10 @@ pub(super) struct Painter {
     before: Option<Before>,
     history: Vec<Sample>,
     explained: Option<Explanation>,
+    derefs: Option<Arc<Derefs>>,
     counted: bool,
+    /// When the first census was done: pages that came before it may have been there.
+    counted_at: Option<Duration>,
     made: Option<Made>,
     /// Whether lists are left out while the first census runs: making them would keep the
     /// first sums, and the census, waiting.
@@ -52,7 +57,7 @@ struct Before {
 }
 
 impl Painter {
-    pub(super) fn new(host: String) -> Self {
+    pub(super) fn new(host: String, derefs: Option<Arc<Derefs>>) -> Self {
         Self {
             host,
             sequence: 0,
@@ -60,7 +65,9 @@ impl Painter {
             before: None,
             history: Vec::new(),
             explained: None,
+            derefs,
             counted: false,
+            counted_at: None,
             made: None,
             waits: false,
         }
@@ -74,9 +81,17 @@ impl Painter {
         self.rows.forget();
     }
 
-    /// Leaves lists out while the first census runs.
-    pub(super) fn without_early_lists(mut self) -> Self {
+    /// What is measured is this machine, now: lists are left out while the first census
+    /// runs, and containers are asked what they are charged.
+    pub(super) fn of_this_machine(mut self) -> Self {
         self.waits = true;
+        self.rows.asks_charges = true;
+        self
+    }
+
+    /// The first census was done then.
+    pub(super) fn counted_at(mut self, at: Duration) -> Self {
+        self.counted_at = Some(at);
         self
     }
 
@@ -91,6 +106,7 @@ impl Painter {
         if view.counted && !self.counted {
             // What was listed while the census ran says little about what there is.
             self.counted = true;
+            self.counted_at.get_or_insert(view.elapsed);
             self.rows.forget();
         }
         let rows = if self.waits && !view.counted {
@@ -108,7 +124,7 @@ impl Painter {
         let forget = self.history.len().saturating_sub(HISTORY);
         self.history.drain(..forget);
         if let Some(inode) = explain {
-            self.explained = Some(explain_file(view, inode));
+            self.explained = Some(explain_file(view, inode, self.counted_at));
         }
         self.sequence += 1;
         Frame {
@@ -152,6 +168,7 @@ impl Painter {
             files: rows.files,
             filesystems: rows.filesystems,
             identity: rows.identity,
+            derefs: self.derefs.clone(),
             explained: self.explained.clone(),
             notes: measurement.notes.clone(),
             playback: None,
@@ -297,15 +314,17 @@ fn histograms(view: &Moment<'_>) -> Vec<Histogram> {
         .collect()
 }
 
-fn explain_file(view: &Moment<'_>, inode: InodeId) -> Explanation {
+fn explain_file(view: &Moment<'_>, inode: InodeId, counted_at: Option<Duration>) -> Explanation {
     let measurement = view.measurement;
     let identity = &measurement.identity;
     let found = partners(&measurement.index, &[inode], COPIES);
+    let found = found.get(&inode).map_or(&[][..], Vec::as_slice);
+    let others: Vec<InodeId> = found.iter().map(|partner| partner.inode).collect();
+    let arrivals = shared_since(&measurement.index, inode, &others);
     let copies = found
-        .get(&inode)
-        .into_iter()
-        .flatten()
-        .map(|partner| {
+        .iter()
+        .zip(arrivals)
+        .map(|(partner, arrived_ms)| {
             let file = identity.files.get(&partner.inode);
             let fs_type = file
                 .and_then(|file| identity.filesystems.get(file.filesystem))
@@ -314,9 +333,25 @@ fn explain_file(view: &Moment<'_>, inode: InodeId) -> Explanation {
                 inode: partner.inode,
                 path: shown(file, partner.inode).into(),
                 fs: Arc::from(fs_type),
+                layer: file
+                    .and_then(|file| file.place.layer)
+                    .map(|layer| identity.layers.layer_label(layer).into()),
+                since: arrived_ms.map(|arrived_ms| since(view, arrived_ms, counted_at)),
                 shared: partner.shared,
             }
         })
         .collect();
     Explanation { inode, copies }
+}
+
+/// When a page came, as it is shown. One that the first census found was there before.
+fn since(view: &Moment<'_>, arrived_ms: u32, counted_at: Option<Duration>) -> Arc<str> {
+    let arrived = Duration::from_millis(arrived_ms.into());
+    match counted_at {
+        Some(counted) if arrived > counted => {
+            let time = view.measurement.started_at + arrived;
+            time.strftime("%m-%d %H:%M:%S").to_string().into()
+        }
+        _ => " at start".into(),
+    }
 }

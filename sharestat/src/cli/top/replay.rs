@@ -6,7 +6,6 @@ use std::{
 };
 
 use tokio::{
-    runtime,
     sync::{mpsc, watch},
     time::timeout,
 };
@@ -23,12 +22,13 @@ use crate::{
     cli::{
         args::Common,
         exit::{Exit, Failure},
+        runtime,
     },
-    kernel::{self, Go},
+    kernel::Go,
     model::inode::InodeId,
     snapshot::recording::{Player, RecordingError, reader::Ending, reader::Reader},
     tui::{
-        frame::{Command, Frame, Play, Playback},
+        frame::{Command, Derefs, Frame, Play, Playback},
         list::List,
     },
 };
@@ -55,6 +55,7 @@ pub(in super::super) fn run(
     show: &ShowArgs,
     common: &Common,
     files: List,
+    derefs: Option<Arc<Derefs>>,
 ) -> Result<Exit, Failure> {
     let player = Player::new(reader).map_err(failure)?;
     let name = player.header().host.name.clone();
@@ -64,7 +65,9 @@ pub(in super::super) fn run(
     let config = config::read()?;
     let every = show.delay(&config);
     screen::show(
-        move |frames, commands| Theatre::new(player, name, every).run(frames, commands),
+        move |frames, commands| {
+            Theatre::new(player, Painter::new(name, derefs), every).run(frames, commands)
+        },
         screen::options(show, common, config, files),
     )
 }
@@ -122,11 +125,12 @@ struct Theatre {
 }
 
 impl Theatre {
-    fn new(player: Player, host: String, every: Duration) -> Self {
+    fn new(player: Player, painter: Painter, every: Duration) -> Self {
+        let begin = player.outline().begin;
         Self {
-            at: player.outline().begin,
+            at: begin,
             player,
-            painter: Painter::new(host),
+            painter: painter.counted_at(begin),
             speed: 1.0,
             paused: false,
             every,
@@ -140,10 +144,7 @@ impl Theatre {
         frames: &watch::Sender<Arc<Frame>>,
         mut commands: mpsc::Receiver<Command>,
     ) -> Result<(), Failure> {
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|source| kernel::Error::Runtime { source })?;
+        let runtime = runtime::new()?;
         self.jump(self.at)?;
         if frames.send(Arc::new(self.frame())).is_err() {
             return Ok(());

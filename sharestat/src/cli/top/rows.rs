@@ -9,11 +9,13 @@ use std::{
 
 use super::owners;
 use crate::{
+    identity::{charges, mounts::MountTable},
     model::{
         files::survey_files,
         groups::group_rows,
         inode::InodeId,
         kin::Kin,
+        layers::ContainerId,
         measurement::{FileIdentity, Measurement},
         savings::savings_of,
         units::Bytes,
@@ -44,6 +46,9 @@ pub(super) struct Rows {
 /// The last lists, and when they may be made again.
 #[derive(Default)]
 pub(super) struct RowCache {
+    /// Whether containers of this machine are asked what they are charged; else it is
+    /// what the measurement says.
+    pub(super) asks_charges: bool,
     rows: Option<Rows>,
     generation: u64,
     named: (usize, u64),
@@ -75,6 +80,15 @@ impl RowCache {
         self.rows = None;
     }
 
+    fn charges(&self, measurement: &Measurement) -> HashMap<ContainerId, Bytes> {
+        let layers = &measurement.identity.layers;
+        if !self.asks_charges || layers.containers.is_empty() {
+            return measurement.identity.charged.clone();
+        }
+        // Without mounts there is no cgroup to be found either.
+        MountTable::read().map_or_else(|_| HashMap::new(), |mounts| charges::read(&mounts, layers))
+    }
+
     /// The lists, as of now or of a moment ago.
     pub(super) fn rows(&mut self, measurement: &Measurement) -> Rows {
         let generation = measurement.index.generation();
@@ -95,7 +109,7 @@ impl RowCache {
             return rows.clone();
         }
         let begun = Instant::now();
-        let rows = make(measurement);
+        let rows = make(measurement, &self.charges(measurement));
         self.made = Some(Made {
             at: Instant::now(),
             took: begun.elapsed(),
@@ -116,7 +130,7 @@ pub(super) fn whole(share: f64) -> Bytes {
     Bytes(share.round() as u64)
 }
 
-fn make(measurement: &Measurement) -> Rows {
+fn make(measurement: &Measurement, charged: &HashMap<ContainerId, Bytes>) -> Rows {
     let index = &measurement.index;
     let identity = &measurement.identity;
     let survey = survey_files(index);
@@ -185,6 +199,7 @@ fn make(measurement: &Measurement) -> Rows {
             exclusive: row.exclusive,
             saving: whole(row.saving_share),
             zero: zeros.get(&number).copied().unwrap_or_default(),
+            proportional: None,
             charged: None,
         })
         .collect();
@@ -213,7 +228,7 @@ fn make(measurement: &Measurement) -> Rows {
         filesystems,
         scopes,
         mechanisms,
-        identity: owners::identity(measurement, &survey.rows, &savings.layer_pairs),
+        identity: owners::identity(measurement, &survey.rows, &savings.layer_pairs, charged),
     }
 }
 

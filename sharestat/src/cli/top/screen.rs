@@ -6,10 +6,7 @@ use std::{
     thread,
 };
 
-use tokio::{
-    runtime,
-    sync::{mpsc, watch},
-};
+use tokio::sync::{mpsc, watch};
 
 use super::{args::ShowArgs, config::Config, picture::Painter};
 use crate::{
@@ -17,13 +14,14 @@ use crate::{
         args::Common,
         color::Color,
         exit::{Exit, Failure},
+        runtime,
     },
-    kernel::{self, Go, Live, Request, moment::Moment},
+    kernel::{Go, Live, Request, moment::Moment},
     model::inode::InodeId,
     report::Host,
     tui::{
         self, Ended, Options,
-        frame::{Command, Frame},
+        frame::{Command, Derefs, Frame},
         list::List,
         theme::{ColourChoice, Theme},
     },
@@ -100,16 +98,14 @@ pub(super) fn options(
 /// The collector's thread: measures, paints, publishes.
 pub(super) fn measure(
     live: Live,
+    derefs: Option<Arc<Derefs>>,
     frames: &watch::Sender<Arc<Frame>>,
     mut commands: mpsc::Receiver<Command>,
 ) -> Result<(), Failure> {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| kernel::Error::Runtime { source })?;
+    let runtime = runtime::new()?;
     let explain = Asked::default();
     let (requests, requested) = mpsc::channel(WAITING);
-    let mut painter = Painter::new(Host::read().name).without_early_lists();
+    let mut painter = Painter::new(Host::read().name, derefs).of_this_machine();
     runtime.block_on(async {
         let asked = Arc::clone(&explain);
         let relay = async move {

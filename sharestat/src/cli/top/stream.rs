@@ -6,7 +6,6 @@ use std::{
 };
 
 use tokio::{
-    runtime,
     signal::unix::{SignalKind, signal},
     sync::mpsc,
 };
@@ -16,8 +15,9 @@ use crate::{
     cli::{
         args::Format,
         exit::{Exit, Failure},
+        runtime,
     },
-    kernel::{self, Go, Live, Request, moment::Moment},
+    kernel::{Go, Live, Request, moment::Moment},
     report::{self, Host, Report},
     tui::{
         batch::{BatchOptions, render},
@@ -31,10 +31,7 @@ pub(super) const ONCE_EVERY: Duration = Duration::from_millis(50);
 const ONCE_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn print(live: Live, arguments: &ShowArgs, files: &List) -> Result<Exit, Failure> {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| kernel::Error::Runtime { source })?;
+    let runtime = runtime::new()?;
     let mut printer = Printer::new(arguments, files, Host::read());
     let mut interrupted = false;
     let (requests, requested) = mpsc::channel(4);
@@ -81,7 +78,7 @@ impl<'a> Printer<'a> {
         Self {
             arguments,
             format: arguments.format.unwrap_or(Format::Text),
-            painter: Painter::new(host.name.clone()),
+            painter: Painter::new(host.name.clone(), None),
             host,
             options: BatchOptions {
                 sort: files.sort(),

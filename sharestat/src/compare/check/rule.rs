@@ -252,7 +252,7 @@ pub fn size(text: &str) -> Result<u64, String> {
 }
 
 /// The sentence for a name that is not known, with the nearest one that is.
-pub(super) fn unknown<'n>(what: &str, name: &str, known: impl Iterator<Item = &'n str>) -> String {
+pub(crate) fn unknown<'n>(what: &str, name: &str, known: impl Iterator<Item = &'n str>) -> String {
     let known: Vec<&str> = known.collect();
     let nearest = known
         .iter()

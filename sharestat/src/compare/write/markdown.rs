@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::words::{bytes, change, percent};
+use super::words::{self, bytes, change, percent};
 use crate::{
     compare::{
         change::Change,
@@ -58,6 +58,9 @@ pub fn diff(diff: &Diff, top: usize, mut out: impl Write) -> io::Result<()> {
                 line(&mut out, &cell(&row.name), &row.saving_share)?;
             }
         }
+    }
+    if let Some(contents) = &diff.contents {
+        writeln!(out, "\n{}", words::contents(contents))?;
     }
     if !diff.files.is_empty() {
         writeln!(out, "\n#### What moved\n")?;

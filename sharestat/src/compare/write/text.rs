@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use comfy_table::Cell;
 
-use super::words::{bytes, change, percent};
+use super::words::{self, bytes, change, percent};
 use crate::{
     compare::{
         change::Change,
@@ -32,6 +32,9 @@ pub fn diff(diff: &Diff, layout: Layout, top: usize, mut out: impl Write) -> io:
     )?;
     for note in &diff.notes {
         writeln!(out, "note  {}", shown(note))?;
+    }
+    if let Some(contents) = &diff.contents {
+        writeln!(out, "\n{}", words::contents(contents))?;
     }
     let plain = [
         ("Totals", &diff.totals),

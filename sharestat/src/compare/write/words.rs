@@ -1,6 +1,9 @@
 //! Bytes, changes and percentages as words, the same in every format.
 
-use crate::{compare::change::Change, model::units::Bytes};
+use crate::{
+    compare::{change::Change, contents::ContentChange},
+    model::units::Bytes,
+};
 
 /// A number that may be unknown.
 pub(super) fn bytes(bytes: Option<u64>) -> String {
@@ -31,4 +34,24 @@ pub(super) fn percent(change: &Change) -> String {
     } else {
         percent
     }
+}
+
+/// Which contents came and went, in two sentences.
+pub(super) fn contents(change: &ContentChange) -> String {
+    let ContentChange {
+        kept_bytes,
+        gone_bytes,
+        came_bytes,
+        duplicate_of_kept_bytes,
+        duplicate_of_came_bytes,
+    } = *change;
+    format!(
+        "Contents, one copy each: {} in both, {} only in the base, {} only in the new one. \
+         Of the new duplicates {} are of contents that both have, {} of others.",
+        Bytes(kept_bytes),
+        Bytes(gone_bytes),
+        Bytes(came_bytes),
+        Bytes(duplicate_of_kept_bytes),
+        Bytes(duplicate_of_came_bytes)
+    )
 }

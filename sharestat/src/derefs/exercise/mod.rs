@@ -3,15 +3,21 @@
 
 mod mapping;
 mod on_files;
+mod on_given;
 mod on_machine;
 mod on_memory;
 mod stage;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use stage::{Stage, Stop};
 
-use super::{LiveError, document::StepRow, watch::Session};
+use super::{
+    LiveError,
+    document::{FaultRow, StepRow},
+    faults::{Counts, Faults, described, rows as fault_rows, since},
+    watch::Session,
+};
 
 /// A step: its name, what it does, and the doing.
 type Step = (
@@ -150,8 +156,19 @@ pub struct ExerciseOptions {
     pub disruptive: bool,
 }
 
+/// What was done.
+#[derive(Clone, Debug, Default)]
+pub struct Exercised {
+    /// Steps, in order, without hits.
+    pub steps: Vec<StepRow>,
+    /// Faults of the files that were given to map.
+    pub faults: Vec<FaultRow>,
+    /// All that was counted for those.
+    pub of_given: Counts,
+}
+
 /// Does the steps in a new directory below `directory`, watched by `session` when there
-/// is one; stops between steps when `stopped` says so.
+/// is one, then maps what is in `given`; stops between steps when `stopped` says so.
 ///
 /// # Errors
 /// When the directory cannot be made, or watching fails; a step that cannot be done is a
@@ -160,8 +177,10 @@ pub fn exercise(
     session: Option<&mut Session>,
     directory: &Path,
     options: ExerciseOptions,
+    given: &[PathBuf],
+    faults: Option<&Faults>,
     stopped: &dyn Fn() -> bool,
-) -> Result<Vec<StepRow>, LiveError> {
+) -> Result<Exercised, LiveError> {
     let place = tempfile_in(directory)?;
     let mut rows = Vec::new();
     let mut stage = Stage::new(session, &place, options.disruptive);
@@ -191,11 +210,41 @@ pub fn exercise(
             break;
         }
     }
+    let mut done = Exercised::default();
+    for path in given {
+        if failed.is_some() || stopped() {
+            break;
+        }
+        stage.begin(rows.len());
+        let name = described(path);
+        let counted = || faults.map_or_else(|| Ok(Counts::new()), Faults::counts);
+        let before = counted()?;
+        let outcome = on_given::map(&mut stage, path);
+        let counts = since(&before, &counted()?);
+        done.faults.extend(fault_rows(&counts, Some(&name)));
+        for (key, count) in counts {
+            *done.of_given.entry(key).or_default() += count;
+        }
+        rows.push(StepRow {
+            name: format!("map {name}"),
+            ran: outcome.is_ok(),
+            note: match &outcome {
+                Ok(files) => format!("{files} files mapped shared, read faults, unmapped"),
+                Err(stop) => stop.to_string(),
+            },
+            hits: 0,
+            sites: 0,
+        });
+        if let Err(Stop::Kernel(error)) = outcome {
+            failed = Some(error);
+        }
+    }
+    done.steps = rows;
     // Its files are ours; what cannot be removed is told by the system's cleaning.
     let _ = std::fs::remove_dir_all(&place);
     match failed {
         Some(error) => Err(error.into()),
-        None => Ok(rows),
+        None => Ok(done),
     }
 }
 
@@ -221,8 +270,23 @@ mod tests {
             rounds: 1,
             disruptive: false,
         };
-        let rows = exercise(None, directory.path(), options, &|| false).expect("a workload");
-        assert_eq!(rows.len(), STEPS.len());
+        let given = tempfile::tempdir().expect("another");
+        std::fs::write(given.path().join("file"), [7; 5000]).expect("a file");
+        let given = [given.path().to_owned(), "/nowhere/at/all".into()];
+        let done = exercise(None, directory.path(), options, &given, None, &|| false);
+        let rows = done.expect("a workload").steps;
+        assert_eq!(rows.len(), STEPS.len() + 2);
+        let [mapped, missing] = &rows[STEPS.len()..] else {
+            panic!("two rows were asked for");
+        };
+        assert!(
+            mapped.ran && mapped.note.starts_with("1 files"),
+            "{mapped:?}"
+        );
+        assert!(
+            !missing.ran && missing.note.contains("No such file"),
+            "{missing:?}"
+        );
         let ran = |name: &str| rows.iter().any(|row| row.name == name && row.ran);
         for name in [
             "read",

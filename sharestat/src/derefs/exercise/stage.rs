@@ -216,8 +216,9 @@ fn folios_of(session: &Session, prop: &Prop) -> Result<Vec<FrameRecord>, Stop> {
     for block in blocks {
         session.watcher.walk(block, block + AROUND, &mut |frame| {
             // Near frames of ours an equal inode number is the same file; the device of
-            // a subvolume or layer differs from what stat(2) says.
-            if frame.ino == ino {
+            // a subvolume or layer differs from what stat(2) says. Pages that EROFS shares
+            // are of an inode without a number (fs/erofs/ishare.c).
+            if frame.ino == ino || frame.ino == 0 {
                 found.push(*frame);
             }
         })?;

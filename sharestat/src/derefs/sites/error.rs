@@ -98,6 +98,34 @@ pub enum SitesError {
         /// What was looked up.
         name: &'static str,
     },
+    /// Debugging information that cannot be read.
+    #[error("cannot read the debugging information of '{path}': {reason}")]
+    Debug {
+        /// The file.
+        path: PathBuf,
+        /// Why it failed.
+        reason: String,
+    },
+    /// No debugging information.
+    #[error(
+        "'{path}' has no debugging information ('.debug_info'): name the vmlinux of the kernel's debug package"
+    )]
+    NoDebug {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Debugging information of another kernel.
+    #[error(
+        "'{path}' is of another build (id {theirs}) than the image (id {ours}): its lines would be wrong"
+    )]
+    OtherBuild {
+        /// The file.
+        path: PathBuf,
+        /// Its build id.
+        theirs: String,
+        /// That of the image.
+        ours: String,
+    },
     /// The result could not be written.
     #[error("cannot write the list of sites: {0}")]
     Write(#[from] io::Error),

@@ -11,6 +11,7 @@ mod function;
 mod function_tests;
 mod image;
 mod knowledge;
+mod lines;
 mod memory;
 mod program;
 mod report;
@@ -27,7 +28,12 @@ use std::{io::Write, path::Path};
 
 pub use access::{Kind, kind_of};
 pub use error::SitesError;
+#[cfg(any(test, fuzzing))]
+pub(super) use image::decode_tables;
+#[cfg(test)]
+pub(crate) use image::sample_tables;
 pub use image::{KernelImage, Symbol, SymbolSource};
+pub use lines::annotate;
 pub use program::{Function, Program};
 pub use report::SitesReport;
 pub use roles::is_folio_list;
@@ -51,7 +57,10 @@ pub enum Format {
 
 /// What to print besides the list.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+pub struct Options<'a> {
+    /// A vmlinux with debugging information; without one, that of the image is taken, if
+    /// it has any.
+    pub debug: Option<&'a Path>,
     /// How to write the list.
     pub format: Format,
     /// Instead of the list, this many sites with the instructions around them, chosen at
@@ -63,11 +72,11 @@ pub struct Options {
 ///
 /// # Errors
 /// When the image cannot be analysed or `out` cannot be written.
-pub fn run(path: &Path, options: Options, out: &mut dyn Write) -> Result<(), SitesError> {
+pub fn run(path: &Path, options: Options<'_>, out: &mut dyn Write) -> Result<(), SitesError> {
     let image = KernelImage::open(path)?;
     let types = types_of(&image, path)?;
     let program = Program::new(&image, &types);
-    let report = find(&program);
+    let report = find_with_lines(&program, path, options.debug)?;
     match (options.sample, options.format) {
         (Some((count, seed)), _) => write_sample(&program, &report, count, seed, out)?,
         (None, Format::Text) => report.write_text(out)?,
@@ -92,6 +101,41 @@ pub fn types_of(image: &KernelImage, path: &Path) -> Result<TypeTable, SitesErro
         },
     })
 }
+
+/// Finds the sites of the kernel image at `path`, with source lines where there are any:
+/// from `debug`, else from the image.
+///
+/// # Errors
+/// When `debug` cannot be read or is of another build.
+pub fn find_with_lines(
+    program: &Program<'_>,
+    path: &Path,
+    debug: Option<&Path>,
+) -> Result<SitesReport, SitesError> {
+    let mut report = find(program);
+    let id = report.build_id.clone();
+    let found = match debug {
+        Some(debug) => {
+            let elf = std::fs::read(debug).map_err(|source| SitesError::Read {
+                path: debug.to_owned(),
+                source,
+            })?;
+            annotate(&mut report.sites, &elf, id.as_deref(), debug)?
+        }
+        None => match annotate(&mut report.sites, program.image.elf(), None, path) {
+            Err(SitesError::NoDebug { .. }) => 0,
+            found => found?,
+        },
+    };
+    if found > 0 {
+        report.unseen.retain(|sentence| sentence != NO_LINES);
+    }
+    Ok(report)
+}
+
+/// What is said where no site has lines.
+const NO_LINES: &str =
+    "source lines and inline chains: a site is named by the function it was inlined into";
 
 /// Finds the sites of a kernel.
 #[must_use]
@@ -118,8 +162,7 @@ fn unseen(program: &Program<'_>, coverage: Coverage) -> Vec<String> {
          neither types nor a later use tell to hold folios"
             .to_owned(),
         "accesses through a copy of a whole folio, and code that is patched in at boot".to_owned(),
-        "source lines and inline chains: a site is named by the function it was inlined into"
-            .to_owned(),
+        NO_LINES.to_owned(),
     ];
     if coverage.indirect_jumps > 0 {
         sentences.push(format!(

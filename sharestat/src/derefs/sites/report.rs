@@ -92,6 +92,7 @@ impl SitesReport {
                 basis,
                 direct,
                 subsystem,
+                source,
                 ..
             } = site;
             writeln!(
@@ -103,6 +104,9 @@ impl SitesReport {
                 subsystem.name(),
                 direct.as_deref().unwrap_or("none"),
             )?;
+            for frame in source {
+                writeln!(out, "    {frame}")?;
+            }
         }
         writeln!(out)?;
         for sentence in &self.unseen {

@@ -212,6 +212,7 @@ fn sites(program: &Program<'_>, found: &BTreeMap<u64, (usize, Kind, Basis)>) -> 
                 basis: *basis,
                 direct: roles::direct_argument(program.types, source).map(str::to_owned),
                 subsystem: subsystems.find(source, function.address),
+                source: Vec::new(),
             })
         })
         .collect()

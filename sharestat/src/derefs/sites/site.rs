@@ -33,6 +33,10 @@ pub struct Site {
     pub direct: Option<String>,
     /// Part of the kernel.
     pub subsystem: Subsystem,
+    /// File and line, and the functions inlined there, innermost first; empty without
+    /// debugging information.
+    #[serde(default)]
+    pub source: Vec<String>,
 }
 
 impl Site {

@@ -52,6 +52,14 @@ fn kernel_device(dev: u64) -> u32 {
     (major(dev) << 20) | minor(dev)
 }
 
+/// `s_dev` of the filesystem that `path` is on; subvolumes of btrfs have none of their own.
+///
+/// # Errors
+/// When the path cannot be read.
+pub fn device_of(path: &Path) -> io::Result<u32> {
+    Ok(kernel_device(fs::metadata(path)?.dev()))
+}
+
 fn add(path: &Path, inodes: &mut HashSet<(u32, u64)>) -> io::Result<()> {
     let metadata = fs::symlink_metadata(path)?;
     if metadata.is_file() {

@@ -8,7 +8,7 @@ mod session;
 mod strata;
 mod tally;
 
-pub use files::Files;
+pub use files::{Files, device_of};
 pub use session::{Effort, Session, WatchOptions};
 pub use strata::{Population, Stratum};
 pub use tally::{HitKey, Subject, Sums, Tally, WindowSums};

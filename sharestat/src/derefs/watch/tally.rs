@@ -46,12 +46,15 @@ pub struct HitKey {
     pub stack: Box<[u64]>,
 }
 
-/// Sums over the windows of one stratum.
+/// Sums over the windows of one stratum. The folios watched in one window are one unit of
+/// the sample: what happens at that moment happens to all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct WindowSums {
     /// Folios watched, each for one window.
+    pub folios: u64,
+    /// Windows with a folio of the stratum.
     pub windows: f64,
-    /// Seconds watched.
+    /// Folio seconds watched.
     pub seconds: f64,
     /// Squares of them.
     pub seconds_squared: f64,
@@ -149,21 +152,34 @@ impl Tally {
 
     /// A window of `seconds` ended in which the words at `watched` were watched.
     pub fn end_window(&mut self, watched: &[(Stratum, u64)], seconds: f64) {
+        let mut seconds_of = [0.0; Stratum::ALL.len()];
         for (stratum, _) in watched {
-            if let Some(sums) = self.windows.get_mut(*stratum as usize) {
+            let at = *stratum as usize;
+            if let (Some(sums), Some(sum)) = (self.windows.get_mut(at), seconds_of.get_mut(at)) {
+                sums.folios += 1;
+                *sum += seconds;
+            }
+        }
+        for (sums, seconds) in self.windows.iter_mut().zip(seconds_of) {
+            if seconds > 0.0 {
                 sums.windows += 1.0;
                 sums.seconds += seconds;
                 sums.seconds_squared += seconds * seconds;
             }
         }
+        let mut hits_of: HashMap<(u64, usize), u64> = HashMap::new();
         for ((word, ip), hits) in self.open.drain() {
             let Some((stratum, _)) = watched.iter().find(|(_, known)| *known == word) else {
                 self.late += hits;
                 continue;
             };
+            *hits_of.entry((ip, *stratum as usize)).or_default() += hits;
+        }
+        for ((ip, stratum), hits) in hits_of {
             #[expect(clippy::cast_precision_loss, reason = "a window has few hits")]
             let hits = hits as f64;
-            let sums = self.sums.entry((ip, *stratum as usize)).or_default();
+            let seconds = seconds_of.get(stratum).copied().unwrap_or(0.0);
+            let sums = self.sums.entry((ip, stratum)).or_default();
             sums.hits += hits;
             sums.hits_squared += hits * hits;
             sums.hits_seconds += hits * seconds;
@@ -255,5 +271,30 @@ mod tests {
         };
         assert_eq!((sums(1), sums(2), sums(3)), (Some(1.0), Some(1.0), None));
         assert!((tally.windows[Stratum::Mapped as usize].seconds - 0.5).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn folios_of_one_window_are_one_unit_of_the_sample() {
+        let mut tally = Tally::default();
+        let words = [
+            (Stratum::Mapped, 0x1018),
+            (Stratum::Mapped, 0x2018),
+            (Stratum::Large, 0x3018),
+        ];
+        for (_, word) in words {
+            let mut hit = hit(1, mapping_state::FILE, 0, 0);
+            hit.watched = word;
+            tally.add(&hit);
+        }
+        tally.end_window(&words, 0.5);
+        let mapped = Stratum::Mapped as usize;
+        let windows = tally.windows[mapped];
+        assert_eq!((windows.folios, windows.windows), (2, 1.0));
+        assert!((windows.seconds - 1.0).abs() < f64::EPSILON);
+        let sums = tally.sums[&(1, mapped)];
+        assert_eq!(
+            (sums.hits, sums.hits_squared, sums.hits_seconds),
+            (2.0, 4.0, 2.0)
+        );
     }
 }

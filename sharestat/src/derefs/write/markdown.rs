@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{header, used};
+use super::{header, notes, tables, used};
 use crate::{
     derefs::document::Document,
     report::markdown::{cell, row},
@@ -35,6 +35,14 @@ pub fn write_markdown(document: &Document, out: &mut dyn Write) -> io::Result<()
             &mut *out,
             columns.iter().map(|(_, words)| cell(&words(site))),
         )?;
+    }
+    for table in tables(document) {
+        writeln!(out, "\n## {}\n", table.title)?;
+        row(&mut *out, table.columns.iter().map(|words| cell(words)))?;
+        row(&mut *out, table.columns.iter().map(|_| "---".to_owned()))?;
+        for words in &table.rows {
+            row(&mut *out, words.iter().map(|words| cell(words)))?;
+        }
     }
     if !document.steps.is_empty() {
         writeln!(out, "\n## Workload\n")?;
@@ -70,16 +78,8 @@ pub fn write_markdown(document: &Document, out: &mut dyn Write) -> io::Result<()
         }
     }
     writeln!(out, "\n## How to read this\n")?;
-    for note in &document.notes {
-        writeln!(out, "- {}", cell(note))?;
-    }
-    for rule in &document.overrides {
-        writeln!(
-            out,
-            "- override: arguments of `{}` do not count as context: {}",
-            rule.function,
-            cell(&rule.reason)
-        )?;
+    for note in notes(document) {
+        writeln!(out, "- {}", cell(&note))?;
     }
     if !document.not_of_files.is_empty() {
         writeln!(

@@ -1,19 +1,30 @@
-//! A document as text, CSV, Markdown or folded stacks; JSON is its own serialisation.
+//! A document as text, CSV, Markdown, HTML, folded stacks or a flame graph; JSON is its
+//! own serialisation.
 
 mod csv;
+mod flame;
 mod folded;
+mod html;
 mod markdown;
+mod tables;
 mod text;
 
-pub use self::{csv::write_csv, folded::write_folded, markdown::write_markdown, text::write_text};
+pub use self::{
+    csv::write_csv, flame::write_flame, folded::write_folded, html::write_html,
+    markdown::write_markdown, text::write_text,
+};
 
-use super::document::{Document, SiteRow};
+use self::tables::tables;
+use super::{
+    document::{Document, SiteRow},
+    glisse,
+};
 
 /// A column: heading, and the cell of a site.
 type Column = (&'static str, fn(&SiteRow) -> String);
 
 /// The columns that people read.
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 9] = [
     ("site", SiteRow::place),
     ("subsystem", |site| site.subsystem.clone()),
     ("kind", |site| site.kind.clone()),
@@ -25,6 +36,7 @@ const COLUMNS: [Column; 8] = [
     ("decided by", |site| {
         site.context.clone().unwrap_or_default()
     }),
+    ("source", |site| site.source.join(" in ")),
     ("per second", |site| match site.rate {
         Some(rate) => format!(
             "{:.3} ({:.3} to {:.3})",
@@ -39,6 +51,21 @@ fn used(document: &Document) -> Vec<Column> {
     COLUMNS
         .into_iter()
         .filter(|(_, cell)| document.sites.iter().any(|site| !cell(site).is_empty()))
+        .collect()
+}
+
+/// How to read it: notes, sources, rules.
+fn notes(document: &Document) -> Vec<String> {
+    let rules = document.overrides.iter().map(|rule| {
+        format!(
+            "override: arguments of '{}' do not count as context: {}",
+            rule.function, rule.reason
+        )
+    });
+    let notes = document.notes.iter().cloned();
+    notes
+        .chain([format!("the classes of 2018: {}", glisse::SOURCES)])
+        .chain(rules)
         .collect()
 }
 
@@ -74,6 +101,16 @@ fn header(document: &Document) -> Vec<String> {
             measurement.hits, measurement.lost, measurement.own_reads, measurement.undecoded
         ),
     ]
+}
+
+#[cfg(any(test, fuzzing))]
+/// Writes every format, nowhere.
+pub(super) fn everything(document: &Document) {
+    // Writing nowhere cannot fail; what is looked for is a crash.
+    let _ = write_text(document, 0, &mut std::io::sink());
+    let _ = write_csv(document, &mut std::io::sink());
+    let _ = write_markdown(document, &mut std::io::sink());
+    let _ = write_folded(document, &mut std::io::sink());
 }
 
 #[cfg(test)]
@@ -113,6 +150,40 @@ mod tests {
             folded.contains("filemap_read;next_uptodate_folio;next_uptodate_folio+0x10 10"),
             "{folded}"
         );
+    }
+
+    #[test]
+    fn html_has_every_table_sorts_numbers_and_fetches_nothing() {
+        let mut document = sample::document();
+        document.sites[0].context = Some("<script>alert(1)".to_owned());
+        let page = text(|out| write_html(&document, out));
+        for words in [
+            "next_uptodate_folio+0x10",
+            "data-value=\"5000\"",
+            "memory_failure+0x20",
+            "CONFIG_KSM",
+            "7 (87.50 %)",
+        ] {
+            assert!(page.contains(words), "'{words}' in {page}");
+        }
+        assert_eq!(page.matches("<script>").count(), 1, "a name became markup");
+        for way in [" src=", " href=", "url(", "@import", "fetch("] {
+            assert!(!page.contains(way), "'{way}' is in the page");
+        }
+    }
+
+    #[test]
+    fn the_flame_graph_draws_every_stack_and_refuses_to_draw_none() {
+        let mut document = sample::document();
+        let picture = text(|out| write_flame(&document, out));
+        assert!(picture.contains("<svg") && picture.contains("filemap_read"));
+        assert!(
+            picture.contains("ext4_release_folio+0x10 (10 hits"),
+            "{picture}"
+        );
+        document.sites.clear();
+        let error = write_flame(&document, &mut Vec::new()).expect_err("nothing to draw");
+        assert!(error.to_string().contains("nothing was hit"));
     }
 
     #[test]

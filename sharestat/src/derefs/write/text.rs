@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{header, used};
+use super::{header, notes, tables, used};
 use crate::{
     derefs::document::Document,
     report::text::{Layout, arrange, print, table},
@@ -78,15 +78,17 @@ pub fn write_text(document: &Document, top: usize, out: &mut dyn Write) -> io::R
             writeln!(out, "  {} {} {} hits", site.place(), site.kind, site.hits)?;
         }
     }
-    for note in &document.notes {
-        writeln!(out, "note: {note}")?;
+    for plain in tables(document) {
+        writeln!(out, "\n{}", plain.title)?;
+        let mut rows = table(Layout::default(), &plain.columns, 0);
+        for row in plain.rows {
+            rows.add_row(row);
+        }
+        arrange(&mut rows);
+        print(&mut *out, &rows)?;
     }
-    for rule in &document.overrides {
-        writeln!(
-            out,
-            "override: arguments of '{}' do not count: {}",
-            rule.function, rule.reason
-        )?;
+    for note in notes(document) {
+        writeln!(out, "note: {note}")?;
     }
     Ok(())
 }

@@ -282,12 +282,13 @@ fn layers_of(
 /// A snapshot and those below it, lowest first. Damaged metadata may form a ring.
 fn chain(snapshotter: &str, top: Option<&String>, snapshots: &Snapshots) -> Vec<usize> {
     let mut layers = Vec::new();
+    let mut seen = HashSet::new();
     let mut next = top.cloned();
     while let Some(name) = next.take() {
         let Some((layer, parent)) = snapshots.get(&(snapshotter.to_owned(), name)) else {
             break;
         };
-        if layers.contains(layer) {
+        if !seen.insert(*layer) {
             break;
         }
         layers.push(*layer);

@@ -17,11 +17,13 @@ use serde::de::DeserializeOwned;
 
 pub use roots::StoreRoots;
 
-use super::warning::Warnings;
+use super::{regular, warning::Warnings};
 use crate::model::layers::{LayerKind, Pod, Runtime};
 
 /// Larger metadata files than this are not read.
 const MAX_METADATA: u64 = 256 << 20;
+/// Ids and digests are shorter than this.
+const MAX_WORD: u64 = 4096;
 
 /// What one store holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -150,16 +152,7 @@ fn names_in(directory: &Path, warnings: &mut Warnings) -> Vec<String> {
 
 /// A metadata file; `None` when it is not there, with a warning when it cannot be read.
 fn read_file(path: &Path, warnings: &mut Warnings) -> Option<Vec<u8>> {
-    let read = fs::metadata(path).and_then(|metadata| {
-        if metadata.len() > MAX_METADATA {
-            return Err(io::Error::other(format!(
-                "it has {} bytes, more than metadata should have",
-                metadata.len()
-            )));
-        }
-        fs::read(path)
-    });
-    match read {
+    match regular::read(path, MAX_METADATA) {
         Ok(bytes) => Some(bytes),
         Err(error) => {
             if error.kind() != io::ErrorKind::NotFound {
@@ -173,8 +166,8 @@ fn read_file(path: &Path, warnings: &mut Warnings) -> Option<Vec<u8>> {
 /// A file with one short word in it; a missing file is a warning, because the store
 /// names it elsewhere.
 fn read_word(path: &Path, warnings: &mut Warnings) -> Option<String> {
-    match fs::read_to_string(path) {
-        Ok(text) => Some(text.trim_end().to_owned()),
+    match regular::read(path, MAX_WORD) {
+        Ok(text) => Some(String::from_utf8_lossy(&text).trim_end().to_owned()),
         Err(error) => {
             warnings.unreadable(path, &error);
             None

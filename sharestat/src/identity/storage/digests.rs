@@ -58,7 +58,7 @@ fn fingerprint(file: &File) -> Option<String> {
     })
 }
 
-fn digest_in(name: &[u8], value: &[u8]) -> Option<String> {
+pub(crate) fn digest_in(name: &[u8], value: &[u8]) -> Option<String> {
     // `struct ovl_metacopy` (fs/overlayfs/overlayfs.h): version, length, flags, algorithm.
     const HEADER: usize = 4;
     if name == b"trusted.overlay.metacopy" && value.len() > HEADER {

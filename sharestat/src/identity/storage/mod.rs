@@ -9,6 +9,9 @@ mod compare;
 mod digests;
 mod extents;
 
+#[cfg(any(test, fuzzing))]
+pub(super) use digests::digest_in;
+
 use std::{
     cmp::Reverse,
     fs::File,

@@ -134,6 +134,12 @@ fn segments(elf: &[u8]) -> Vec<Segment> {
         .collect()
 }
 
+/// Whether there are segments in `elf`.
+#[cfg(any(test, fuzzing))]
+pub(in crate::kernel) fn has_segments(elf: &[u8]) -> bool {
+    !segments(elf).is_empty()
+}
+
 /// Stretches of memory have `p_vaddr - p_paddr` equal to the base of the direct map; the
 /// page structures of a stretch follow as a segment without physical address, aligned to
 /// a page (`kclist_add_private`, `get_sparsemem_vmemmap_info`, fs/proc/kcore.c).

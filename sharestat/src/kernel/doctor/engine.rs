@@ -243,6 +243,7 @@ fn before(error: &Error) -> Vec<String> {
         | Error::BreakpointsRefused { .. }
         | Error::BreakpointsTaken { .. }
         | Error::NoKprobes
+        | Error::KprobeRefused { .. }
         | Error::Runtime { .. } => 1,
     };
     STEPS.iter().take(steps).map(|step| worked(step)).collect()

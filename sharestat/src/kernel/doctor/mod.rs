@@ -20,6 +20,8 @@ mod tests;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+#[cfg(any(test, fuzzing))]
+pub(super) use addresses::has_segments;
 pub use finding::{Area, Finding, Lack, State, Use};
 pub use verdict::{Ability, Verdict};
 

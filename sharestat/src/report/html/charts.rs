@@ -5,36 +5,20 @@ use std::io;
 
 use plotters::{
     coord::Shift,
-    prelude::{
-        Color, DrawingArea, EmptyElement, IntoDrawingArea, RGBColor, Rectangle, SVGBackend, Text,
-    },
+    prelude::{Color, DrawingArea, IntoDrawingArea, RGBColor, Rectangle, SVGBackend, Text},
     style::{IntoFont, TextStyle},
 };
 
-use super::{tables::whole, treemap::squarified};
-use crate::{
-    model::units::Bytes,
-    report::document::{FileEntry, Mechanism},
-};
+use crate::{model::units::Bytes, report::document::Mechanism};
 
-const WIDTH: u32 = 960;
+pub(super) const WIDTH: u32 = 960;
 const LINE: u32 = 26;
-const BAR: RGBColor = RGBColor(209, 102, 43);
-const FILES: [RGBColor; 6] = [
-    RGBColor(209, 102, 43),
-    RGBColor(64, 132, 190),
-    RGBColor(90, 148, 80),
-    RGBColor(160, 104, 180),
-    RGBColor(180, 130, 40),
-    RGBColor(80, 140, 140),
-];
-/// Files drawn; the others would be specks.
-const MOST_FILES: usize = 60;
+pub(super) const BAR: RGBColor = RGBColor(209, 102, 43);
 
 /// What plotters says; memory takes everything, so it says nothing.
-type Broken = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type Broken = Box<dyn std::error::Error + Send + Sync>;
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// One bar for each mechanism, with its bytes.
 pub(super) fn mechanisms(rows: &[Mechanism]) -> io::Result<String> {
@@ -63,49 +47,10 @@ pub(super) fn mechanisms(rows: &[Mechanism]) -> io::Result<String> {
     })
 }
 
-/// The files with the largest parts of the duplicates, as a treemap. Empty without any.
-pub(super) fn files(files: &[FileEntry]) -> io::Result<String> {
-    let mut shares: Vec<(f64, &FileEntry)> = files
-        .iter()
-        .map(|file| (file.saving_share_bytes, file))
-        .filter(|(share, _)| share.is_finite() && *share >= 1.0)
-        .collect();
-    if shares.is_empty() {
-        return Ok(String::new());
-    }
-    shares.sort_by(|one, other| other.0.total_cmp(&one.0));
-    shares.truncate(MOST_FILES);
-    let areas: Vec<f64> = shares.iter().map(|(share, _)| *share).collect();
-    let places = squarified(&areas, [0.0, 0.0, f64::from(WIDTH), 360.0]);
-    draw(360, |area| {
-        let style = TextStyle::from(("sans-serif", 13).into_font());
-        for (number, ((share, file), [left, top, width, height])) in
-            shares.iter().zip(places).enumerate()
-        {
-            let [left, top, right, bottom] = [left, top, left + width, top + height].map(pixel);
-            let corners = [(left, top), ((right - 1).max(left), (bottom - 1).max(top))];
-            area.draw(&Rectangle::new(
-                corners,
-                FILES[number % FILES.len()].mix(0.55).filled(),
-            ))?;
-            // About 7 pixels a letter: what has no room is in the table.
-            let room = usize::try_from((right - left - 8) / 7).unwrap_or(0);
-            if room >= 6 && bottom - top >= 18 {
-                let words = shortened(
-                    &format!("{} {}", Bytes(whole(*share)), name(&file.path)),
-                    room,
-                );
-                area.draw(
-                    &(EmptyElement::at((left + 4, top + 3))
-                        + Text::new(words, (0, 0), style.clone())),
-                )?;
-            }
-        }
-        Ok(())
-    })
-}
-
-fn draw(height: u32, paint: impl FnOnce(&Area<'_>) -> Result<(), Broken>) -> io::Result<String> {
+pub(super) fn draw(
+    height: u32,
+    paint: impl FnOnce(&Area<'_>) -> Result<(), Broken>,
+) -> io::Result<String> {
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, (WIDTH, height)).into_drawing_area();
@@ -116,21 +61,6 @@ fn draw(height: u32, paint: impl FnOnce(&Area<'_>) -> Result<(), Broken>) -> io:
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the picture is small")]
-fn pixel(place: f64) -> i32 {
+pub(super) fn pixel(place: f64) -> i32 {
     place.round() as i32
-}
-
-fn name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
-}
-
-fn shortened(words: &str, room: usize) -> String {
-    if words.chars().count() <= room {
-        return words.to_owned();
-    }
-    words
-        .chars()
-        .take(room.saturating_sub(1))
-        .chain(['…'])
-        .collect()
 }

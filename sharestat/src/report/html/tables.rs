@@ -15,25 +15,26 @@ const MOST_ROWS: usize = 5000;
 const MOST_LAYERS: usize = 16;
 
 /// One list.
-pub(super) struct Table {
-    pub(super) title: String,
-    pub(super) columns: Vec<Column>,
-    pub(super) rows: Vec<Vec<Cell>>,
+pub(crate) struct Table {
+    pub(crate) title: String,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) rows: Vec<Vec<Cell>>,
 }
 
 /// A column, and whether it holds numbers.
-pub(super) struct Column {
-    pub(super) name: &'static str,
-    pub(super) number: bool,
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) number: bool,
 }
 
 /// A cell; numbers sort by their value.
-pub(super) struct Cell {
-    pub(super) words: String,
-    pub(super) sort: Option<u64>,
+pub(crate) struct Cell {
+    pub(crate) words: String,
+    pub(crate) sort: Option<u64>,
 }
 
-fn text(words: impl Into<String>) -> Cell {
+/// A cell of words.
+pub(crate) fn text(words: impl Into<String>) -> Cell {
     Cell {
         words: words.into(),
         sort: None,
@@ -47,7 +48,8 @@ fn bytes(bytes: u64) -> Cell {
     }
 }
 
-fn number(number: u64) -> Cell {
+/// A cell of a number.
+pub(crate) fn number(number: u64) -> Cell {
     Cell {
         words: number.to_string(),
         sort: Some(number),
@@ -55,7 +57,7 @@ fn number(number: u64) -> Cell {
 }
 
 /// A table; columns whose name begins with `#` hold numbers.
-fn table(
+pub(crate) fn table(
     title: &str,
     columns: &[&'static str],
     rows: impl Iterator<Item = Vec<Cell>>,
@@ -133,16 +135,12 @@ pub(super) fn all(report: &Report) -> Vec<Table> {
             "Files",
             &HOLDING,
             report.files.iter().map(|row| {
-                let with: Vec<String> = row
-                    .partners
-                    .iter()
-                    .map(|partner| format!("{} with {}", Bytes(partner.shared_bytes), partner.path))
-                    .collect();
-                let name = if with.is_empty() {
-                    row.path.clone()
-                } else {
-                    format!("{} — {}", row.path, with.join(", "))
-                };
+                // Lines of one cell: a table sorts by the first, which is the path.
+                let mut name = row.path.clone();
+                for partner in &row.partners {
+                    let shared = Bytes(partner.shared_bytes).to_string();
+                    name.extend(["\n", &shared, " with ", &partner.path]);
+                }
                 holding(
                     name,
                     [
@@ -208,7 +206,7 @@ pub(super) struct HeatRow {
 /// Two layers: how warm the cell is in per cent, and the bytes in words.
 pub(super) struct HeatCell {
     pub(super) part: u64,
-    pub(super) words: String,
+    pub(crate) words: String,
 }
 
 impl Heat {

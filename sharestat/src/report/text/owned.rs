@@ -1,11 +1,15 @@
-//! The tables of layers, images, containers and copy-ups, and what to do about them.
+//! The tables of layers, images, containers and copy-ups, what to do about them, and the
+//! sums of a recording over time.
 
 use comfy_table::{Cell, Table};
 
-use super::{Holding, Layout, arrange, holdings, number, shown, table};
+use super::{Holding, Layout, arrange, holdings, number, percent, shown, table};
 use crate::{
     model::units::Bytes,
-    report::document::{Group, Report},
+    report::{
+        document::{Group, Report, TimelineEntry},
+        timeline::{some, time},
+    },
 };
 
 pub(super) fn groups(groups: &[Group], layout: Layout) -> Table {
@@ -75,6 +79,21 @@ pub(super) fn advice(report: &Report, layout: Layout) -> Table {
         table.add_row([
             number(&Bytes(line.saving_bytes).to_string()),
             Cell::new(words),
+        ]);
+    }
+    arrange(&mut table);
+    table
+}
+
+pub(super) fn timeline(moments: &[TimelineEntry], layout: Layout) -> Table {
+    let mut table = table(layout, &["time", "resident", "duplicate", "part"], 4);
+    for TimelineEntry { elapsed_ms, totals } in some(moments) {
+        let hashed = totals.distinct_bytes.saturating_add(totals.duplicate_bytes);
+        table.add_row([
+            number(&time(*elapsed_ms)),
+            number(&Bytes(totals.resident_bytes).to_string()),
+            number(&Bytes(totals.duplicate_bytes).to_string()),
+            number(&percent(totals.duplicate_bytes, hashed)),
         ]);
     }
     arrange(&mut table);

@@ -4,6 +4,8 @@
 
 mod block;
 pub mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod header;
 mod histograms;
 pub mod player;

@@ -19,7 +19,8 @@ use crate::{
         index::ContentIndex,
         journal::Change,
         measurement::{Identities, Measurement},
-        units::Bytes,
+        totals::Totals,
+        units::{Bytes, PAGE_SIZE},
     },
 };
 
@@ -45,10 +46,26 @@ pub struct Player {
     status: Status,
     distributions: Distributions,
     hook_costs: Vec<(String, Histogram<u64>)>,
-    /// When the recorded moments are, and which is next.
-    moments: Vec<Duration>,
+    /// The recorded moments with their sums, and which is next.
+    moments: Vec<(Duration, Totals)>,
     next: usize,
     deviations: u64,
+    /// Pages that may be resident.
+    most_pages: u64,
+}
+
+/// What a recording may have resident, for each page of the machine's memory. Removals
+/// that were lost stay in the index until the next census.
+const MOST_OVER: u64 = 4;
+
+/// Pages that may be resident on the machine of a recording; a terabyte where it does not
+/// say what memory it had.
+fn most_pages(header: &Header) -> u64 {
+    const UNKNOWN: u64 = 1 << 28;
+    match header.host.memory_bytes / PAGE_SIZE {
+        0 => UNKNOWN,
+        pages => pages.saturating_mul(MOST_OVER),
+    }
 }
 
 impl Player {
@@ -58,12 +75,14 @@ impl Player {
     /// # Errors
     /// When it cannot be read, or has no complete moment.
     pub fn new(mut reader: Reader) -> Result<Self, RecordingError> {
-        let (mut begin, mut moments, mut changes) = (None, Vec::<Duration>::new(), 0);
+        let (mut begin, mut moments, mut changes) = (None, Vec::<(Duration, Totals)>::new(), 0);
         while let Some(record) = reader.record()? {
             match record {
                 Record::Change(_) => changes += 1,
-                Record::Status(status) => moments.push(Duration::from_millis(status.elapsed_ms)),
-                Record::Mark(Mark::Begin) => begin = moments.last().copied(),
+                Record::Status(status) => {
+                    moments.push((Duration::from_millis(status.elapsed_ms), status.totals));
+                }
+                Record::Mark(Mark::Begin) => begin = moments.last().map(|(at, _)| *at),
                 _ => {}
             }
         }
@@ -71,12 +90,13 @@ impl Player {
             .ending()
             .cloned()
             .unwrap_or_else(|| Ending::Cut("cut".to_owned()));
-        let Some(length) = moments.last().copied() else {
+        let Some((length, _)) = moments.last().copied() else {
             return Err(reader.contradiction("it holds no complete moment"));
         };
         reader.rewind()?;
         let mut player = Self {
             measurement: measurement(reader.header()),
+            most_pages: most_pages(reader.header()),
             reader,
             outline: Outline {
                 begin: begin.unwrap_or(Duration::ZERO),
@@ -105,6 +125,18 @@ impl Player {
     #[must_use]
     pub const fn outline(&self) -> &Outline {
         &self.outline
+    }
+
+    /// All recorded moments with their sums.
+    #[must_use]
+    pub fn history(&self) -> &[(Duration, Totals)] {
+        &self.moments
+    }
+
+    /// What is played, when nothing more is to be.
+    #[must_use]
+    pub fn into_measurement(self) -> Measurement {
+        self.measurement
     }
 
     /// The moment it is at.
@@ -162,13 +194,14 @@ impl Player {
     /// When the recorded moment before this one was.
     #[must_use]
     pub fn moment_before(&self) -> Option<Duration> {
-        self.moments.get(self.next.checked_sub(2)?).copied()
+        let before = self.moments.get(self.next.checked_sub(2)?);
+        before.map(|(at, _)| *at)
     }
 
     /// When the next recorded moment is.
     #[must_use]
     pub fn next_moment(&self) -> Option<Duration> {
-        self.moments.get(self.next).copied()
+        self.moments.get(self.next).map(|(at, _)| *at)
     }
 
     /// The moment that is played.
@@ -217,7 +250,7 @@ impl Player {
         match record {
             Record::Change(change) => {
                 let files = &mut identity.files;
-                let applied = change.apply(index, &mut |inode| {
+                let applied = change.apply(index, self.most_pages, &mut |inode| {
                     files.remove(&inode);
                 });
                 applied.map_err(|error| self.reader.contradiction(&error.to_string()))?;

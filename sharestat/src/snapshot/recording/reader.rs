@@ -70,6 +70,14 @@ impl Reader {
         Self::new(name.to_owned(), Box::new(Cursor::new(bytes)))
     }
 
+    /// Takes a recording that is in memory.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn in_memory(name: &str, bytes: Vec<u8>) -> Result<Self, RecordingError> {
+        Self::new(name.to_owned(), Box::new(Cursor::new(bytes)))
+    }
+
     fn new(name: String, mut from: Box<dyn Source>) -> Result<Self, RecordingError> {
         let header = header(&name, &mut from)?;
         Ok(Self {

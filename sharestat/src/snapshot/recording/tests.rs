@@ -58,7 +58,7 @@ fn moment<'a>(
 }
 
 /// Records `rounds` moments with some traffic before each; the file's path is given.
-fn record(path: &Path, rounds: u64, end: bool) -> Measurement {
+pub(super) fn record(path: &Path, rounds: u64, end: bool) -> Measurement {
     let mut measurement = measurement();
     let mut distributions = Distributions::empty();
     let header = Header::new(

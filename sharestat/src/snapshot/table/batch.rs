@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use parquet::{
-    data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type},
+    data_type::{BoolType, ByteArray, ByteArrayType, Int32Type, Int64Type},
     errors::{ParquetError, Result},
     file::writer::{SerializedFileWriter, SerializedRowGroupWriter},
 };
@@ -16,6 +16,7 @@ use crate::model::{
 
 /// What all rows of a file have in common.
 pub(super) struct Names {
+    file: u32,
     path: ByteArray,
     fs: ByteArray,
     fs_type: ByteArray,
@@ -28,6 +29,7 @@ pub(super) struct Names {
     ino: u64,
     generation: u32,
     size: u64,
+    eligible: bool,
 }
 
 /// Consecutive pages in the same state; those with different contents are rows of their
@@ -50,8 +52,9 @@ impl Row {
     }
 }
 
-/// The names of an inode; what is not known of it is its numbers.
-pub(super) fn names(measurement: &Measurement, inode: &InodeView<'_>) -> Names {
+/// The names of an inode, which is the `number`th of the table; what is not known of it is
+/// its numbers.
+pub(super) fn names(measurement: &Measurement, inode: &InodeView<'_>, number: u32) -> Names {
     let identity = &measurement.identity;
     let file = identity.files.get(&inode.id);
     let key = inode.key;
@@ -73,6 +76,7 @@ pub(super) fn names(measurement: &Measurement, inode: &InodeView<'_>) -> Names {
     let container = stored.and_then(|layer| layer.container);
     let text = |text: &str| ByteArray::from(text);
     Names {
+        file: number,
         path: file.map_or_else(
             || ByteArray::from(format!("{}:{}", key.dev, key.ino).as_str()),
             |file| text(&file.path),
@@ -93,6 +97,7 @@ pub(super) fn names(measurement: &Measurement, inode: &InodeView<'_>) -> Names {
         ino: key.ino,
         generation: key.generation,
         size: file.map_or(0, |file| file.size),
+        eligible: inode.eligible,
     }
 }
 
@@ -127,6 +132,7 @@ impl Texts {
 /// Rows by column, in the order of the schema.
 #[derive(Default)]
 pub(super) struct Batch {
+    file: Vec<i32>,
     path: Vec<ByteArray>,
     fs: Vec<ByteArray>,
     fs_type: Vec<ByteArray>,
@@ -138,6 +144,7 @@ pub(super) struct Batch {
     ino: Vec<i64>,
     generation: Vec<i32>,
     size: Vec<i64>,
+    eligible: Vec<bool>,
     index: Vec<i64>,
     pages: Vec<i64>,
     state: Vec<ByteArray>,
@@ -151,6 +158,8 @@ impl Batch {
     }
 
     pub(super) fn push(&mut self, names: &Names, row: &Row) {
+        // Parquet keeps unsigned integers in signed ones of the same bits.
+        self.file.push(names.file.cast_signed());
         self.path.push(names.path.clone());
         self.fs.push(names.fs.clone());
         self.fs_type.push(names.fs_type.clone());
@@ -160,10 +169,10 @@ impl Batch {
         let memcg = names.memcgs.get(row.memcg);
         self.memcg.push(memcg.and_then(|(_, memcg)| memcg.as_ref()));
         self.dev.push(names.dev.clone());
-        // Parquet keeps unsigned integers in signed ones of the same bits.
         self.ino.push(names.ino.cast_signed());
         self.generation.push(names.generation.cast_signed());
         self.size.push(names.size.cast_signed());
+        self.eligible.push(names.eligible);
         self.index.push(row.index.cast_signed());
         self.pages.push(row.pages.cast_signed());
         self.state.push(ByteArray::from(row.state));
@@ -179,6 +188,7 @@ impl Batch {
         let batch = std::mem::take(self);
         let mut group = file.next_row_group()?;
         let out = &mut group;
+        ints(out, &batch.file)?;
         texts(out, &batch.path, None)?;
         texts(out, &batch.fs, None)?;
         texts(out, &batch.fs_type, None)?;
@@ -187,12 +197,13 @@ impl Batch {
         }
         texts(out, &batch.dev, None)?;
         numbers(out, &batch.ino, None)?;
+        ints(out, &batch.generation)?;
+        numbers(out, &batch.size, None)?;
         let mut column = out.next_column()?.ok_or_else(missing)?;
         column
-            .typed::<Int32Type>()
-            .write_batch(&batch.generation, None, None)?;
+            .typed::<BoolType>()
+            .write_batch(&batch.eligible, None, None)?;
         column.close()?;
-        numbers(out, &batch.size, None)?;
         numbers(out, &batch.index, None)?;
         numbers(out, &batch.pages, None)?;
         texts(out, &batch.state, None)?;
@@ -211,6 +222,17 @@ fn texts<W: Write + Send>(
     column
         .typed::<ByteArrayType>()
         .write_batch(values, levels, None)?;
+    column.close()
+}
+
+fn ints<W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    values: &[i32],
+) -> Result<()> {
+    let mut column = group.next_column()?.ok_or_else(missing)?;
+    column
+        .typed::<Int32Type>()
+        .write_batch(values, None, None)?;
     column.close()
 }
 

@@ -10,6 +10,7 @@ use parquet::{
 /// The schema in Parquet's own notation.
 const MESSAGE: &str = "
 message pages {
+  required int32 file (INTEGER(32, false));
   required binary path (STRING);
   required binary fs (STRING);
   required binary fs_type (STRING);
@@ -21,6 +22,7 @@ message pages {
   required int64 ino (INTEGER(64, false));
   required int32 generation (INTEGER(32, false));
   required int64 size (INTEGER(64, false));
+  required boolean eligible;
   required int64 index (INTEGER(64, false));
   required int64 pages (INTEGER(64, false));
   required binary state (STRING);

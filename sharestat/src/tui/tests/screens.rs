@@ -81,6 +81,29 @@ fn layers_images_containers_filesystems() {
 }
 
 #[test]
+fn trees_of_files_images_and_layers() {
+    let mut state = on(View::Files, fixture::frame());
+    type_text(&mut state, "tP*");
+    snapshot("tree_files", &mut state);
+    let mut state = on(View::Images, fixture::troubled());
+    type_text(&mut state, "t");
+    enter(&mut state);
+    type_text(&mut state, "j*");
+    snapshot("tree_images", &mut state);
+    let mut state = on(View::Layers, fixture::troubled());
+    type_text(&mut state, "t%");
+    snapshot("tree_layers_shares", &mut state);
+}
+
+#[test]
+fn derefs_and_one_of_them() {
+    let mut state = on(View::Derefs, fixture::troubled());
+    snapshot("derefs", &mut state);
+    enter(&mut state);
+    snapshot("deref", &mut state);
+}
+
+#[test]
 fn layers_against_layers() {
     let mut state = on(View::Overview, fixture::troubled());
     type_text(&mut state, "x");

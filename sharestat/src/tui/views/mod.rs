@@ -11,6 +11,7 @@ use super::{
 
 mod bars;
 mod copies;
+mod derefs;
 mod events;
 mod files;
 mod filesystems;
@@ -36,6 +37,8 @@ pub(super) fn draw_page(state: &State, canvas: &mut Canvas<'_>, area: Rect, hits
             table::draw(state, &empty, canvas, area, hits);
         }
         Page::Copies(..) => table::draw(state, &copies::empty(state), canvas, area, hits),
+        Page::Tree(below) => table::draw(state, &tree_empty(state, below), canvas, area, hits),
+        Page::Derefs => table::draw(state, derefs::EMPTY, canvas, area, hits),
         Page::Filesystems => table::draw(state, filesystems::EMPTY, canvas, area, hits),
         Page::Layers(_) => {
             table::draw(
@@ -64,7 +67,7 @@ pub(super) fn draw_page(state: &State, canvas: &mut Canvas<'_>, area: Rect, hits
                 hits,
             );
         }
-        Page::Overview | Page::LayerMap | Page::Events | Page::Health => {
+        Page::Overview | Page::LayerMap | Page::Events | Page::Health | Page::Deref(..) => {
             let top = u16::try_from(state.step().cursor).unwrap_or(u16::MAX);
             let (width, columns) = flow(state, area.width);
             for (column, lines) in (0_u16..).zip(columns) {
@@ -73,6 +76,17 @@ pub(super) fn draw_page(state: &State, canvas: &mut Canvas<'_>, area: Rect, hits
                 canvas.render_widget(Paragraph::new(lines).scroll((top, 0)), place);
             }
         }
+    }
+}
+
+/// Why a tree has no rows: as for the list that it is made of.
+fn tree_empty(state: &State, below: &Page) -> String {
+    match below {
+        Page::Layers(_) => groups::empty(state, View::Layers),
+        Page::Images => groups::empty(state, View::Images),
+        Page::Containers => groups::empty(state, View::Containers),
+        Page::Filesystems => filesystems::EMPTY.to_owned(),
+        page => files::empty(state, matches!(page, Page::Files(Some(_)))),
     }
 }
 
@@ -101,6 +115,7 @@ fn flow(state: &State, room: u16) -> (u16, Vec<Section>) {
         Page::LayerMap => heatmap::sections(state, columns),
         Page::Events => events::sections(state, columns),
         Page::Health => health::sections(state, columns),
+        Page::Deref(id, site) => derefs::sections(state, id, site, columns),
         _ => Vec::new(),
     };
     let mut flowed = vec![Section::new(); usize::from(count)];

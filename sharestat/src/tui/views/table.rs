@@ -40,7 +40,7 @@ pub(super) fn draw(
 ) {
     let Some(list) = state.list() else { return };
     let source = state.source();
-    let rows = state.page().rows(source).unwrap_or(Rows::Groups(&[]));
+    let rows = state.rows().unwrap_or(Rows::Groups(&[]));
     let row = |y: u16| Rect::new(area.x, area.y + y, area.width, 1).intersection(area);
     let columns = fitting(state, list, usize::from(area.width));
     let cut_text = cut_text(state, rows, &columns);
@@ -126,7 +126,7 @@ fn title(
         facts.push(state.units.name().to_owned());
     }
     let behind = state.source().lists.behind_ms;
-    if behind >= 1_000 && !matches!(state.page(), Page::Copies(..)) {
+    if behind >= 1_000 && !matches!(state.page(), Page::Copies(..) | Page::Derefs) {
         let behind = span(std::time::Duration::from_millis(behind));
         facts.push(format!("as of {behind} before the sums"));
     }
@@ -165,7 +165,10 @@ fn fitting(state: &State, list: &List, room: usize) -> Vec<(Column, usize)> {
     } else {
         state.units.columns(resident)
     };
-    let wanted = |column: Column| if column.is_text() { 8 } else { size.max(10) };
+    let wanted = |column: Column| match column {
+        _ if column.is_text() => column.text_width(),
+        _ => size.max(10),
+    };
     let mut columns = list.table().columns().to_vec();
     let text = columns[columns.len() - 1];
     loop {
@@ -273,6 +276,7 @@ fn cells(
                     if sorted { Role::Strong } else { Role::Text },
                 )
             }
+            Value::Missing if column.is_text() => (pad_right("-", *room), Role::Dim),
             Value::Missing => (pad_left("-", *room), Role::Dim),
         };
         let style = if selected { base } else { theme.style(role) };
@@ -282,6 +286,9 @@ fn cells(
 }
 
 fn shown(state: &State, row: &dyn Row, column: Column, bytes: u64) -> String {
+    if column.is_count() {
+        return count(bytes);
+    }
     if !state.shares || column == Column::Shared {
         return state.units.show(bytes);
     }

@@ -39,7 +39,7 @@ const KNOWN: [&str; 4] = [
     "folio_mapping",
 ];
 
-fn document(arguments: &[&str]) -> Result<Value, Skip> {
+pub(super) fn document(arguments: &[&str]) -> Result<Value, Skip> {
     let run = binary::finish(binary::command(arguments));
     // Virtual machines exist that give no debug registers.
     if run.status.code() == Some(4) && run.stderr.contains("breakpoint") && !in_guest() {
@@ -149,7 +149,7 @@ fn list_of_one(document: &Value, text_start: u64) -> Option<Value> {
 }
 
 /// Address of a kernel symbol.
-fn symbol(name: &str) -> Option<u64> {
+pub(super) fn symbol(name: &str) -> Option<u64> {
     let symbols = fs::read_to_string("/proc/kallsyms").ok()?;
     let line = symbols
         .lines()

@@ -3,6 +3,7 @@
 mod avoidable;
 mod bad_input;
 mod coverage;
+mod deref_rates;
 mod derefs;
 mod erofs_sharing;
 mod image_files;
@@ -13,6 +14,7 @@ mod lost_events;
 mod memcgs;
 mod names;
 mod overlay;
+mod planning;
 mod refusals;
 mod scan_changes_nothing;
 mod scan_equals_plan;

@@ -4,6 +4,13 @@
 
 use super::{Symbol, find};
 
+/// Places that a token table is looked for at: kernels have one or two that look like it.
+const MOST_PLACES: usize = 256;
+
+/// Steps through names of candidates, for each byte that is searched. Most candidates of
+/// a kernel end after a few; those of a forged one may each go on to the end.
+const STEPS_PER_BYTE: usize = 16;
+
 /// Names are coded with tokens, one per byte value.
 struct Tokens<'a> {
     texts: Vec<&'a [u8]>,
@@ -79,13 +86,14 @@ pub(super) fn decode(
 fn find_tokens(elf: &[u8]) -> Option<Tokens<'_>> {
     const DIGITS: &[u8] = b"0\x001\x002\x003\x004\x005\x006\x007\x008\x009\0";
     let mut from = 0;
-    loop {
+    for _ in 0..MOST_PLACES {
         let digits = from + find(elf.get(from..)?, DIGITS)?;
         if let Some(tokens) = tokens_around(elf, digits) {
             return Some(tokens);
         }
         from = digits + 1;
     }
+    None
 }
 
 fn tokens_around(elf: &[u8], digits: usize) -> Option<Tokens<'_>> {
@@ -153,12 +161,14 @@ fn name_at(elf: &[u8], at: usize) -> Option<(usize, usize)> {
 fn find_names(elf: &[u8], tokens: &Tokens<'_>) -> Option<Names> {
     const REACH: usize = 24 << 20;
     let mut count_at = tokens.start.saturating_sub(REACH).next_multiple_of(4);
+    let mut steps = tokens.start.saturating_sub(count_at) * STEPS_PER_BYTE;
     while count_at + 8 < tokens.start {
         let count = usize::try_from(word(elf, count_at)?).ok()?;
         if (1_000..4_000_000).contains(&count) {
             let behind = (count_at + 4).next_multiple_of(8);
-            let found = names_at(elf, count_at, count_at + 4, count, tokens.start)
-                .or_else(|| names_at(elf, count_at, behind, count, tokens.start));
+            let limit = tokens.start;
+            let found = names_at(elf, count_at, count_at + 4, count, limit, &mut steps)
+                .or_else(|| names_at(elf, count_at, behind, count, limit, &mut steps));
             if found.is_some() {
                 return found;
             }
@@ -174,10 +184,12 @@ fn names_at(
     names_at: usize,
     count: usize,
     limit: usize,
+    steps: &mut usize,
 ) -> Option<Names> {
     let mut at = names_at;
     let mut marks = Vec::new();
     for nth in 0..count {
+        *steps = steps.checked_sub(1)?;
         if nth % 256 == 0 {
             marks.push(u32::try_from(at - names_at).ok()?);
         }
@@ -272,7 +284,7 @@ fn addresses(elf: &[u8], at: usize, count: usize, scheme: Scheme) -> Option<Vec<
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -321,6 +333,12 @@ mod tests {
         }
         file.resize(file.len() + 64, 0);
         file
+    }
+
+    /// Tables of as many symbols as make a kernel.
+    pub(crate) fn sample_tables() -> Vec<u8> {
+        let names: Vec<String> = (0..1000).map(|nth| format!("Tn{nth}")).collect();
+        tables(&names, 4)
     }
 
     const BASE: u64 = 0xffff_ffff_8100_0000;

@@ -6,6 +6,9 @@ mod payload;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use kallsyms::tests::sample_tables;
+
 use std::{ops::Range, path::Path};
 
 use object::{Architecture, Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind, elf};
@@ -242,6 +245,12 @@ impl KernelImage {
         Some((&symbol.name, address - symbol.address))
     }
 
+    /// The unpacked ELF file.
+    #[must_use]
+    pub fn elf(&self) -> &[u8] {
+        &self.elf
+    }
+
     /// The BTF blob.
     #[must_use]
     pub fn btf(&self) -> &[u8] {
@@ -311,6 +320,15 @@ impl KernelImage {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+/// The symbols in `elf`, as if the file lay where kernels do.
+pub(in crate::derefs) fn decode_tables(elf: &[u8]) -> Result<Vec<Symbol>, &'static str> {
+    const KERNEL: u64 = 0xffff_ffff_8100_0000;
+    kallsyms::decode(elf, &|offset| {
+        KERNEL.checked_add(u64::try_from(offset).ok()?)
+    })
+}
+
 /// The version in the `Linux version` banner (`linux_banner` in `init/version.c`).
 fn banner(elf: &[u8]) -> Option<String> {
     const PREFIX: &[u8] = b"Linux version ";
@@ -332,7 +350,7 @@ fn banner(elf: &[u8]) -> Option<String> {
     None
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.

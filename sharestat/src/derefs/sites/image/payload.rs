@@ -5,6 +5,9 @@ use std::io::{self, Read};
 
 /// Largest vmlinux that is unpacked, in bytes.
 const MOST: u64 = 1 << 30;
+/// Kernels unpack to four to eight times their size; what unpacks to more than this many
+/// times is a bomb.
+const MOST_RATIO: u64 = 100;
 
 /// The kernel as found in a bzImage.
 pub(super) struct Payload<'a> {
@@ -59,10 +62,10 @@ impl Payload<'_> {
             "zstd" => {
                 let stream = ruzstd::decoding::StreamingDecoder::new(self.bytes)
                     .map_err(io::Error::other)?;
-                bounded(stream)
+                self.bounded(stream)
             }
-            "xz" => bounded(lzma_rust2::XzReader::new(self.bytes, false)),
-            "gzip" => bounded(flate2::read::GzDecoder::new(self.bytes)),
+            "xz" => self.bounded(lzma_rust2::XzReader::new(self.bytes, false)),
+            "gzip" => self.bounded(flate2::read::GzDecoder::new(self.bytes)),
             "lz4" => legacy_lz4(self.bytes),
             "uncompressed" => Ok(self.bytes.to_vec()),
             _ => Err(io::Error::other(
@@ -70,15 +73,19 @@ impl Payload<'_> {
             )),
         }
     }
-}
 
-fn bounded(stream: impl Read) -> io::Result<Vec<u8>> {
-    let mut unpacked = Vec::new();
-    stream.take(MOST + 1).read_to_end(&mut unpacked)?;
-    if u64::try_from(unpacked.len()).is_ok_and(|length| length <= MOST) {
-        Ok(unpacked)
-    } else {
-        Err(io::Error::other("it is larger than 1 GiB"))
+    fn bounded(&self, stream: impl Read) -> io::Result<Vec<u8>> {
+        let packed = u64::try_from(self.bytes.len()).unwrap_or(MOST);
+        let most = packed.saturating_mul(MOST_RATIO).min(MOST);
+        let mut unpacked = Vec::new();
+        stream.take(most + 1).read_to_end(&mut unpacked)?;
+        if u64::try_from(unpacked.len()).is_ok_and(|length| length <= most) {
+            Ok(unpacked)
+        } else {
+            Err(io::Error::other(format!(
+                "it unpacks to more than {MOST_RATIO} times its size or 1 GiB, which no kernel does"
+            )))
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! The one table of columns: headers, sort letters and menu, filter fields and help text
 //! all come from it.
 
+mod specs;
+
+pub use self::specs::COLUMNS;
 use crate::query::{Field, FieldKind};
 
 /// A column of some table.
@@ -30,6 +33,24 @@ pub enum Column {
     Charged,
     /// Bytes shared with the explained file.
     Shared,
+    /// Resident bytes, those of shared layers in equal parts.
+    Proportional,
+    /// Layer of a file.
+    Layer,
+    /// When the first of the shared pages came.
+    Since,
+    /// Accesses of a site.
+    Hits,
+    /// Those with a folio that could be shared.
+    Shareable,
+    /// What a site does with the word.
+    Access,
+    /// What the code around a site has at hand.
+    Context,
+    /// Part of the kernel.
+    Subsystem,
+    /// Function and offset.
+    Site,
 }
 
 /// What there is to know about a column.
@@ -52,146 +73,6 @@ pub struct Spec {
     /// One sentence of help.
     pub help: &'static str,
 }
-
-macro_rules! spec {
-    ($column:ident, $name:literal, $aliases:expr, $header:literal, $letter:literal,
-     $kind:ident, $weight:literal, $help:literal) => {
-        Spec {
-            column: Column::$column,
-            name: $name,
-            aliases: &$aliases,
-            header: $header,
-            letter: $letter,
-            kind: FieldKind::$kind,
-            weight: $weight,
-            help: $help,
-        }
-    };
-}
-
-/// All columns, in the order of [`Column`].
-pub const COLUMNS: [Spec; 12] = [
-    spec!(
-        Path,
-        "path",
-        [],
-        "PATH",
-        'P',
-        Text,
-        9,
-        "path of the file under its mount point"
-    ),
-    spec!(
-        Name,
-        "name",
-        [],
-        "NAME",
-        'N',
-        Text,
-        9,
-        "name of the filesystem, layer, image or container"
-    ),
-    spec!(
-        Fs,
-        "fs",
-        ["type"],
-        "FS",
-        'T',
-        Text,
-        4,
-        "type of the filesystem"
-    ),
-    spec!(
-        Runtime,
-        "runtime",
-        [],
-        "RUNTIME",
-        'U',
-        Text,
-        4,
-        "container runtime that knows it"
-    ),
-    spec!(
-        Resident,
-        "resident",
-        ["res"],
-        "RESIDENT",
-        'R',
-        Bytes,
-        7,
-        "bytes in the page cache"
-    ),
-    spec!(
-        Hashed,
-        "hashed",
-        [],
-        "HASHED",
-        'H',
-        Bytes,
-        1,
-        "bytes whose content is known; duplicate, exclusive, saving and zero are about these only"
-    ),
-    spec!(
-        Duplicate,
-        "duplicate",
-        ["dup"],
-        "DUPLICATE",
-        'D',
-        Bytes,
-        8,
-        "bytes whose content is resident at least once more"
-    ),
-    spec!(
-        Exclusive,
-        "exclusive",
-        ["excl"],
-        "EXCLUSIVE",
-        'X',
-        Bytes,
-        5,
-        "bytes whose content has no copy outside"
-    ),
-    spec!(
-        Saving,
-        "saving",
-        ["save"],
-        "SAVING",
-        'S',
-        Bytes,
-        6,
-        "its share of what sharing by content would save; all shares add up to the duplicate bytes"
-    ),
-    spec!(
-        Zero,
-        "zero",
-        [],
-        "ZERO",
-        'O',
-        Bytes,
-        2,
-        "bytes of zero pages"
-    ),
-    spec!(
-        Charged,
-        "charged",
-        [],
-        "CHARGED",
-        'C',
-        Bytes,
-        3,
-        "bytes charged to its memory cgroup"
-    ),
-    spec!(
-        Shared,
-        "shared",
-        [],
-        "SHARED",
-        'B',
-        Bytes,
-        8,
-        "bytes of the file above whose content this file holds too"
-    ),
-];
 
 impl Column {
     /// The row of the table about this column.
@@ -221,6 +102,23 @@ impl Column {
         }
     }
 
+    /// Whether it counts something that is not bytes.
+    #[must_use]
+    pub const fn is_count(self) -> bool {
+        matches!(self, Self::Hits | Self::Shareable)
+    }
+
+    /// Columns that a text needs which is not the last of its row.
+    #[must_use]
+    pub const fn text_width(self) -> usize {
+        match self {
+            Self::Since => 14,
+            Self::Layer => 16,
+            Self::Subsystem => 10,
+            _ => 8,
+        }
+    }
+
     /// Whether it holds text.
     #[must_use]
     pub fn is_text(self) -> bool {
@@ -243,36 +141,52 @@ pub enum Table {
     Images,
     /// Containers.
     Containers,
+    /// Any of these but copies, as a tree.
+    Tree,
+    /// Derefs.
+    Derefs,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Files,
         Self::Copies,
         Self::Filesystems,
         Self::Layers,
         Self::Images,
         Self::Containers,
+        Self::Tree,
+        Self::Derefs,
     ];
 
     /// Its columns from left to right; the last one is the wide text.
     #[must_use]
     pub const fn columns(self) -> &'static [Column] {
         use Column::{
-            Charged, Duplicate, Exclusive, Fs, Hashed, Name, Path, Resident, Runtime, Saving,
-            Shared, Zero,
+            Access, Charged, Context, Duplicate, Exclusive, Fs, Hashed, Hits, Layer, Name, Path,
+            Proportional, Resident, Runtime, Saving, Shareable, Shared, Since, Site, Subsystem,
+            Zero,
         };
         match self {
-            Self::Files => &[
+            Self::Files | Self::Tree => &[
                 Resident, Hashed, Duplicate, Exclusive, Saving, Zero, Fs, Path,
             ],
-            Self::Copies => &[Shared, Fs, Path],
+            Self::Copies => &[Shared, Since, Fs, Layer, Path],
             Self::Filesystems => &[Resident, Duplicate, Exclusive, Saving, Zero, Fs, Name],
             Self::Layers => &[Resident, Duplicate, Exclusive, Saving, Zero, Name],
             Self::Images | Self::Containers => &[
-                Resident, Duplicate, Exclusive, Saving, Charged, Zero, Runtime, Name,
+                Resident,
+                Duplicate,
+                Exclusive,
+                Proportional,
+                Saving,
+                Charged,
+                Zero,
+                Runtime,
+                Name,
             ],
+            Self::Derefs => &[Hits, Shareable, Access, Context, Subsystem, Site],
         }
     }
 
@@ -281,9 +195,13 @@ impl Table {
     pub const fn default_sort(self) -> Column {
         match self {
             Self::Copies => Column::Shared,
-            Self::Files | Self::Filesystems | Self::Layers | Self::Images | Self::Containers => {
-                Column::Saving
-            }
+            Self::Derefs => Column::Hits,
+            Self::Files
+            | Self::Filesystems
+            | Self::Layers
+            | Self::Images
+            | Self::Containers
+            | Self::Tree => Column::Saving,
         }
     }
 }

@@ -3,11 +3,16 @@
 //! The collector makes one per refresh and publishes it through a watch channel. Long
 //! lists are shared, so that cloning and freezing a frame cost nothing.
 
+mod lists;
+
 use std::{sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use self::lists::{
+    CopyRow, DerefRow, Derefs, Explanation, FileRow, GroupRow, Identity, PairRow,
+};
 use super::serial;
 use crate::model::{inode::InodeId, totals::Totals, units::Bytes};
 
@@ -62,6 +67,8 @@ pub struct Frame {
     pub filesystems: Arc<[GroupRow]>,
     /// Layers, images and containers, as far as they are known.
     pub identity: Identity,
+    /// Who touches `folio->mapping`, when that was measured and loaded.
+    pub derefs: Option<Arc<Derefs>>,
     /// The answer to the last [`Command::Explain`].
     pub explained: Option<Explanation>,
     /// Sentences on what the numbers do not cover.
@@ -117,6 +124,7 @@ impl Frame {
             files: Arc::from([]),
             filesystems: Arc::from([]),
             identity: Identity::default(),
+            derefs: None,
             explained: None,
             notes: Vec::new(),
             playback: None,
@@ -257,109 +265,6 @@ pub struct Mechanism {
     pub groups: u64,
     /// `exact`, `probable` or `verified`.
     pub confidence: String,
-}
-
-/// One file with resident pages.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FileRow {
-    /// The index's number for it.
-    #[serde(serialize_with = "serial::inode")]
-    pub inode: InodeId,
-    /// Path under its mount point, or `fs:ino`.
-    pub path: Arc<str>,
-    /// Type of its filesystem, such as `xfs`.
-    pub fs: Arc<str>,
-    /// [`GroupRow::id`] of its filesystem.
-    pub filesystem: Arc<str>,
-    /// [`GroupRow::id`] of its layer, when it lies in one.
-    pub layer: Option<Arc<str>>,
-    /// Bytes in the page cache.
-    pub resident: Bytes,
-    /// Bytes of these whose content is known. What follows is about these only.
-    pub hashed: Bytes,
-    /// Bytes whose content has another copy.
-    pub duplicate: Bytes,
-    /// Bytes whose content has no copy outside this file.
-    pub exclusive: Bytes,
-    /// Its share of what sharing by content would save, rounded to bytes.
-    pub saving: Bytes,
-    /// Bytes of zero pages.
-    pub zero: Bytes,
-}
-
-/// A filesystem, layer, image or container.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct GroupRow {
-    /// Unique within its list.
-    pub id: Arc<str>,
-    /// What people call it: mount point, layer directory, image or container name.
-    pub name: Arc<str>,
-    /// Type of the filesystem, or the container runtime; empty where there is none.
-    pub kind: Arc<str>,
-    /// Layers of an image or container, by [`GroupRow::id`].
-    pub layers: Arc<[Arc<str>]>,
-    /// Bytes in the page cache.
-    pub resident: Bytes,
-    /// Bytes whose content has another copy.
-    pub duplicate: Bytes,
-    /// Bytes whose content has no copy outside.
-    pub exclusive: Bytes,
-    /// Its share of what sharing by content would save, rounded to bytes.
-    pub saving: Bytes,
-    /// Bytes of zero pages.
-    pub zero: Bytes,
-    /// Bytes charged to its memory cgroup.
-    pub charged: Option<Bytes>,
-}
-
-/// Layers, images and containers.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Identity {
-    /// Why they are not known; `None` when they were looked for.
-    pub missing: Option<String>,
-    /// Layers.
-    pub layers: Arc<[GroupRow]>,
-    /// Images.
-    pub images: Arc<[GroupRow]>,
-    /// Containers.
-    pub containers: Arc<[GroupRow]>,
-    /// Duplicates whose nearest copy is in another layer, by the two layers.
-    pub pairs: Arc<[PairRow]>,
-}
-
-/// Two layers and the duplicates that they cause.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PairRow {
-    /// [`GroupRow::id`] of one.
-    pub one: Arc<str>,
-    /// [`GroupRow::id`] of the other one.
-    pub other: Arc<str>,
-    /// Copies whose nearest copy is in the other layer.
-    pub shared: Bytes,
-}
-
-/// Which files hold the same contents as one file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Explanation {
-    /// The file asked about.
-    #[serde(serialize_with = "serial::inode")]
-    pub inode: InodeId,
-    /// Files that share contents with it, at most so many as the collector looks for.
-    pub copies: Arc<[CopyRow]>,
-}
-
-/// A file that shares contents with the explained one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CopyRow {
-    /// The index's number for it.
-    #[serde(serialize_with = "serial::inode")]
-    pub inode: InodeId,
-    /// Path under its mount point, or `fs:ino`.
-    pub path: Arc<str>,
-    /// Type of its filesystem.
-    pub fs: Arc<str>,
-    /// Bytes of the explained file whose content this file holds too.
-    pub shared: Bytes,
 }
 
 /// What the screen asks of the collector.

@@ -1,0 +1,157 @@
+//! Puts a [`Plan`] together: forecasts at every percentile, sensitivity, and the
+//! assumptions in words.
+
+use super::{
+    document::{Check, HostEntry, ImageEntry, InputEntry, Plan, SCHEMA},
+    forecast::{Question, Scenario, forecast},
+    sensitivity::sensitivity,
+};
+use crate::report::document::Tool;
+
+/// The percentile to plan for, where there are several.
+const PLANNED: f64 = 90.0;
+
+/// Everything a plan is made from.
+#[derive(Debug)]
+pub struct Parts {
+    /// The hosts.
+    pub host: HostEntry,
+    /// What was measured.
+    pub inputs: Vec<InputEntry>,
+    /// The images.
+    pub images: Vec<ImageEntry>,
+    /// The page cache at each percentile.
+    pub scenarios: Vec<Scenario>,
+    /// What is asked.
+    pub question: Question,
+    /// The model against the inputs.
+    pub checks: Vec<Check>,
+    /// What else there is to say.
+    pub notes: Vec<String>,
+}
+
+/// The percentile that is planned for: 90 where it is there, else the last.
+#[must_use]
+pub fn planned(percentiles: &[Option<f64>]) -> Option<f64> {
+    let is_planned = |percentile: &Option<f64>| *percentile == Some(PLANNED);
+    match percentiles.iter().find(|percentile| is_planned(percentile)) {
+        Some(found) => *found,
+        None => percentiles.last().copied().flatten(),
+    }
+}
+
+/// Asks the model.
+#[must_use]
+pub fn plan(parts: Parts) -> Plan {
+    let Parts {
+        host,
+        inputs,
+        images,
+        scenarios,
+        question,
+        checks,
+        notes,
+    } = parts;
+    let percentiles: Vec<Option<f64>> = scenarios.iter().map(|one| one.percentile).collect();
+    let planned_percentile = planned(&percentiles);
+    let (planned, others): (Vec<Scenario>, Vec<Scenario>) = scenarios
+        .iter()
+        .cloned()
+        .partition(|scenario| scenario.percentile == planned_percentile);
+    let sensitivity = planned.first().map_or_else(Vec::new, |planned| {
+        sensitivity(&question.load, planned, &others)
+    });
+    Plan {
+        schema: SCHEMA.to_owned(),
+        tool: Tool {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        },
+        host,
+        assumptions: assumptions(&inputs, &images),
+        inputs,
+        images,
+        replicas: question.replicas,
+        forecasts: scenarios
+            .iter()
+            .map(|scenario| forecast(scenario, &question))
+            .collect(),
+        planned_percentile,
+        sensitivity,
+        checks,
+        notes,
+    }
+}
+
+fn assumptions(inputs: &[InputEntry], images: &[ImageEntry]) -> Vec<String> {
+    let mut all = vec![
+        "memory is what the host itself uses, private memory of containers, and page cache; \
+         a host is full when these need all that is not reserved"
+            .to_owned(),
+        "one more container of an image does as the measured ones did: same files, same private \
+         memory"
+            .to_owned(),
+    ];
+    if !inputs.is_empty() {
+        all.push(
+            "contents that two measured containers have in common all containers have, and those \
+             of one container each further one has of its own"
+                .to_owned(),
+        );
+        all.push("pages without a hash are shared under no mechanism".to_owned());
+    }
+    if inputs.iter().any(|input| input.kind == "report") {
+        all.push(
+            "where only sums are known, containers share alike; give recordings for what each \
+             has"
+            .to_owned(),
+        );
+    }
+    let once = images.iter().filter(|image| image.measured == 1);
+    let once: Vec<&str> = once.map(|image| image.name.as_str()).collect();
+    if !once.is_empty() {
+        all.push(format!(
+            "of {} one container was measured: its lower layers are taken to be there once for \
+             all of them",
+            once.join(", ")
+        ));
+    }
+    let unknown = images
+        .iter()
+        .filter(|image| image.private_from == "unknown");
+    let unknown: Vec<&str> = unknown.map(|image| image.name.as_str()).collect();
+    if !unknown.is_empty() {
+        all.push(format!(
+            "private memory of {} is not known and counts as 0: fewer containers fit",
+            unknown.join(", ")
+        ));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::write::sample;
+
+    #[test]
+    fn the_ninetieth_percentile_is_planned_for_where_it_is_known() {
+        assert_eq!(planned(&[None]), None);
+        assert_eq!(planned(&[Some(50.0), Some(90.0), Some(99.0)]), Some(90.0));
+        assert_eq!(planned(&[Some(50.0), Some(95.0)]), Some(95.0));
+    }
+
+    #[test]
+    fn sharing_never_fits_fewer_containers() {
+        let plan = sample::plan();
+        assert_eq!(plan.planned_percentile, Some(90.0));
+        for forecast in &plan.forecasts {
+            let fits = |name: &str| {
+                let mut rows = forecast.mechanisms.iter();
+                let row = rows.find(|row| row.name == name).expect("it is listed");
+                row.containers_per_host.expect("there is a limit")
+            };
+            assert!(fits("none") < fits("content"));
+        }
+    }
+}

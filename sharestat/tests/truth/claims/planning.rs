@@ -1,0 +1,240 @@
+//! `plan` against the kernel: two and four containers are recorded, eight are foretold,
+//! and eight are started. Without sharing, and where EROFS can share, with it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+use crate::{
+    binary,
+    corpus::{self, PlannedFile},
+    disk::Disk,
+    erofs_images,
+    filesystems::{Filesystem, Kind},
+    harness::{self, Engine, OrFail as _, Outcome, Skip, bpf_only, in_guest, kernel_version},
+    host_memory::MemInfo,
+    memcg::Memcg,
+    mount::Mount,
+    scratch::Scratch,
+};
+
+bpf_only!(
+    eight_containers_need_what_two_and_four_foretold,
+    eight_containers_on_shared_erofs_need_what_two_and_four_foretold,
+);
+
+/// Pages of a file that is equal in all containers, and of one that is not.
+const EQUAL: u64 = 2048;
+const OWN: u64 = 512;
+/// Bytes that each container has for itself.
+const PRIVATE: usize = 8 << 20;
+const MANY: u64 = 8;
+const TRIES: usize = 3;
+
+/// The files of a container; their names begin with its directory.
+fn files(number: u64) -> [PlannedFile; 2] {
+    let own = 1_000_000 + number * OWN;
+    [
+        PlannedFile::counting(&format!("c{number}/all"), 1, EQUAL),
+        PlannedFile::counting(&format!("c{number}/own"), own, OWN),
+    ]
+}
+
+fn all_files() -> Vec<PlannedFile> {
+    (1..=MANY).flat_map(files).collect()
+}
+
+/// One container: an overlay mount whose files were read, and memory of its own.
+struct Container {
+    // Dropped in this order: the group is empty when it goes.
+    _mount: Mount,
+    memory: Vec<u8>,
+    group: Memcg,
+}
+
+/// Where containers run.
+struct Stage {
+    scratch: Scratch,
+    /// What they write to.
+    uppers: Filesystem,
+}
+
+impl Stage {
+    fn start(&self, lowers: &Path, count: u64) -> Result<Vec<Container>, Skip> {
+        let start = |number: u64| {
+            let name = format!("app{number}");
+            let upper = self.uppers.root().join(format!("{name}.upper"));
+            let work = self.uppers.root().join(format!("{name}.work"));
+            let lower = lowers.join(format!("c{number}"));
+            let target = self.scratch.file(&name);
+            let mount = Mount::overlay(&target, &[&lower], &upper, &work)?;
+            for mut file in files(number) {
+                let inside = file.names[0].to_string_lossy().into_owned();
+                file.names[0] = inside.split('/').next_back().unwrap_or("").into();
+                file.read(&target);
+            }
+            let group = Memcg::new(&format!("sharestat-truth-{name}"))?;
+            let mut memory = Vec::new();
+            group.charge(|| memory = vec![1; PRIVATE]);
+            Ok(Container {
+                _mount: mount,
+                memory,
+                group,
+            })
+        };
+        (1..=count).map(start).collect()
+    }
+
+    /// Records containers that run, and keeps their `memory.stat`.
+    fn record(&self, containers: &[Container]) -> PathBuf {
+        let file = self.scratch.unseen(&format!("{}.ssr", containers.len()));
+        let mut command = binary::command(["record", "--cpu-budget", "100", "-o"]);
+        command.arg(&file).arg("--path").arg(self.scratch.path());
+        let run = binary::finish({
+            command.args(["--", "sleep", "2"]);
+            command
+        });
+        assert!(run.status.success(), "recording failed: {run:?}");
+        for (number, container) in containers.iter().enumerate() {
+            assert_eq!(container.memory.len(), PRIVATE);
+            let stat = container.group.stat();
+            fs::write(self.scratch.unseen(&format!("{number}.stat")), stat).or_fail("writing");
+        }
+        file
+    }
+
+    /// Page cache and memory that eight containers are foretold to need.
+    fn foretell(&self, recordings: &[PathBuf], mechanism: &str) -> (u64, u64) {
+        let mix = self.scratch.unseen("mix.toml");
+        let text = "[host]\nmemory = \"2GiB\"\nbase = \"0B\"\n\
+                    [[image]]\nname = \"app\"\ncontainers = \"*/app*.upper\"\n\
+                    private_from = [\"0.stat\", \"1.stat\", \"2.stat\", \"3.stat\"]\n";
+        fs::write(&mix, text).or_fail("writing a mix");
+        let mut command = binary::command(["plan", "--format", "json", "--containers", "8"]);
+        command.arg("--mix").arg(&mix).args(recordings);
+        let run = binary::finish(command);
+        assert!(run.status.success(), "planning failed: {run:?}");
+        let plan: Value = serde_json::from_slice(&run.stdout).or_fail("reading a plan");
+        for check in plan["checks"].as_array().into_iter().flatten() {
+            let off = check["error_percent"].as_f64().unwrap_or(100.0);
+            assert!(off.abs() <= 5.0, "the model is off its own inputs: {check}");
+        }
+        let find = |list: &Value, key: &str, value: &Value| {
+            let mut rows = list.as_array().into_iter().flatten();
+            let row = rows.find(|row| row[key] == *value).cloned();
+            row.unwrap_or_else(|| panic!("no '{key}' is {value} in {list}"))
+        };
+        let forecast = find(
+            &plan["forecasts"],
+            "percentile",
+            &plan["planned_percentile"],
+        );
+        let row = find(&forecast["mechanisms"], "name", &mechanism.into());
+        let point = find(&row["curve"], "containers", &MANY.into());
+        let bytes = |name: &str| point[name].as_u64().unwrap_or(0);
+        (bytes("page_cache_bytes"), bytes("memory_bytes"))
+    }
+
+    /// How much 'Cached' and the memory in use grow by eight containers.
+    fn measure(&self, lowers: &Path) -> Result<(u64, u64), Skip> {
+        let look = || {
+            let memory = MemInfo::read();
+            let used = memory.bytes("MemTotal") - memory.bytes("MemFree");
+            (memory.bytes("Cached"), used)
+        };
+        let before = look();
+        let containers = self.start(lowers, MANY)?;
+        let after = look();
+        drop(containers);
+        Ok((
+            after.0.saturating_sub(before.0),
+            after.1.saturating_sub(before.1),
+        ))
+    }
+}
+
+fn within_5_percent(measured: u64, foretold: u64) -> bool {
+    measured.abs_diff(foretold) * 20 <= foretold
+}
+
+fn is_measurable() -> bool {
+    if !in_guest() {
+        harness::not_here("'Cached' stands still enough in guests only");
+    }
+    in_guest()
+}
+
+fn eight_containers_need_what_two_and_four_foretold(_: Engine) -> Outcome {
+    if !is_measurable() {
+        return Ok(());
+    }
+    let scratch = Scratch::new();
+    let uppers = Filesystem::empty(Kind::Ext4, &scratch, "uppers")?;
+    let mut layers = Filesystem::empty(Kind::Ext4, &scratch, "layers")?;
+    corpus::write_all(&all_files(), layers.root());
+    let stage = Stage { scratch, uppers };
+    let mut seen = Vec::new();
+    for _ in 0..TRIES {
+        let mut recordings = Vec::new();
+        for count in [2, 4] {
+            layers.remount()?;
+            let containers = stage.start(layers.root(), count)?;
+            recordings.push(stage.record(&containers));
+        }
+        let foretold = stage.foretell(&recordings, "none");
+        layers.remount()?;
+        let measured = stage.measure(layers.root())?;
+        seen.push((foretold, measured));
+        if within_5_percent(measured.0, foretold.0) && within_5_percent(measured.1, foretold.1) {
+            harness::say(&format!(
+                "page cache and memory, foretold and measured: {seen:?}"
+            ));
+            return Ok(());
+        }
+    }
+    panic!("page cache and memory, foretold and measured, never within 5 %: {seen:?}")
+}
+
+fn eight_containers_on_shared_erofs_need_what_two_and_four_foretold(_: Engine) -> Outcome {
+    if kernel_version() < (7, 2) {
+        harness::not_here("EROFS shares pages since 7.2");
+        return Ok(());
+    }
+    if !is_measurable() {
+        return Ok(());
+    }
+    let scratch = Scratch::new();
+    let uppers = Filesystem::empty(Kind::Ext4, &scratch, "uppers")?;
+    let image = erofs_images::make(&scratch, "image", &all_files(), true)?;
+    let disk = Disk::of_image(&image)?;
+    fs::remove_file(image).or_fail("removing an image");
+    let target = scratch.directory("image");
+    let stage = Stage { scratch, uppers };
+    let mount = |options: &str| Mount::new(disk.device(), &target, "erofs", true, options);
+    let mut seen = Vec::new();
+    for _ in 0..TRIES {
+        let mut recordings = Vec::new();
+        for count in [2, 4] {
+            let apart = mount("")?;
+            let containers = stage.start(&target, count)?;
+            recordings.push(stage.record(&containers));
+            drop(containers);
+            apart.unmount();
+        }
+        let foretold = stage.foretell(&recordings, "erofs");
+        let together = mount("inode_share,domain_id=truth")?;
+        let measured = stage.measure(&target)?;
+        together.unmount();
+        seen.push((foretold, measured));
+        if within_5_percent(measured.0, foretold.0) && within_5_percent(measured.1, foretold.1) {
+            harness::say(&format!(
+                "page cache and memory, foretold and measured: {seen:?}"
+            ));
+            return Ok(());
+        }
+    }
+    panic!("page cache and memory, foretold and measured, never within 5 %: {seen:?}")
+}
