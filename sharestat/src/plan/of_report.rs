@@ -167,6 +167,7 @@ mod tests {
             directory: None,
             images: Vec::new(),
             layers: layers.iter().map(|layer| (*layer).to_owned()).collect(),
+            containers: Vec::new(),
             pod: None,
         }
     }
