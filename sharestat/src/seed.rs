@@ -4,17 +4,39 @@
 use std::fmt;
 
 use rustix::rand::{GetRandomFlags, getrandom};
-use sharestat_ebpf::{PAGE_WORDS, xxh64::xxh64_page};
+use sharestat_ebpf::{
+    PAGE_SIZE, PAGE_WORDS,
+    xxh64::{xxh64_page, xxh64_page_bytes},
+};
+
+use crate::model::units::ContentHash;
 
 /// Seed of XXH64 for all pages of one run.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Seed(u64);
+pub struct Seed {
+    value: u64,
+    /// Bits of a hash that are kept: all, except where collisions are wanted.
+    mask: u64,
+}
 
 impl Seed {
     /// The seed a user chose, so that hosts can be compared.
     #[must_use]
     pub const fn fixed(seed: u64) -> Self {
-        Self(seed)
+        Self {
+            value: seed,
+            mask: u64::MAX,
+        }
+    }
+
+    /// Hashes that are cut to so many bits, so that different pages collide. The user
+    /// engine's only: BPF knows nothing of it.
+    #[cfg(test)]
+    pub(crate) const fn short(seed: u64, bits: u32) -> Self {
+        Self {
+            value: seed,
+            mask: (1 << bits) - 1,
+        }
     }
 
     /// A seed nobody knows.
@@ -25,20 +47,26 @@ impl Seed {
         let mut bytes = [0; 8];
         // Requests of up to 256 bytes are answered in full (getrandom(2)).
         getrandom(&mut bytes, GetRandomFlags::empty())?;
-        Ok(Self(u64::from_ne_bytes(bytes)))
+        Ok(Self::fixed(u64::from_ne_bytes(bytes)))
     }
 
     /// The seed itself, for the hash function only.
     #[must_use]
     pub const fn value(self) -> u64 {
-        self.0
+        self.value
+    }
+
+    /// Hash of a page.
+    #[must_use]
+    pub fn hash(self, page: &[u8; PAGE_SIZE]) -> ContentHash {
+        ContentHash(xxh64_page_bytes(page, self.value) & self.mask)
     }
 
     /// Eight hexadecimal digits that are equal for equal seeds and do not give the seed
     /// away: the upper half of the hash, seeded with it, of a page filled with it.
     #[must_use]
     pub fn id(self) -> String {
-        let hash = xxh64_page(&[self.0; PAGE_WORDS], self.0);
+        let hash = xxh64_page(&[self.value; PAGE_WORDS], self.value);
         format!("{:08x}", hash >> 32)
     }
 }

@@ -16,7 +16,7 @@ mod workers;
 
 use std::{collections::HashMap, path::PathBuf, time::Instant};
 
-use sharestat_ebpf::{PAGE_WORDS, xxh64::xxh64_page};
+use sharestat_ebpf::PAGE_SIZE;
 
 pub use error::Error;
 
@@ -28,7 +28,6 @@ use crate::{
         index::ContentIndex,
         inode::Dev,
         measurement::{Engine, FileIdentity, Identities, Measurement, Place},
-        units::ContentHash,
     },
     progress::Progress,
     seed::Seed,
@@ -59,7 +58,7 @@ pub fn scan(options: &ScanOptions, progress: &Progress) -> Result<Measurement, E
         Scope::below(&mounts, &options.paths)?
     };
     let tally = Tally::default();
-    let zero = ContentHash(xxh64_page(&[0; PAGE_WORDS], options.seed.value()));
+    let zero = options.seed.hash(&[0; PAGE_SIZE]);
     let mut collected = Collected {
         mounts: &mounts,
         index: ContentIndex::new(zero),
@@ -82,6 +81,7 @@ pub fn scan(options: &ScanOptions, progress: &Progress) -> Result<Measurement, E
         complete: scope.complete && !tally.left_out() && !progress.stopped(),
         index: collected.index,
         identity: collected.identity,
+        avoidable: None,
         notes,
     })
 }

@@ -5,8 +5,6 @@
 
 use std::{fs::File, io, os::unix::fs::MetadataExt, sync::atomic::Ordering};
 
-use sharestat_ebpf::xxh64::xxh64_page_bytes;
-
 use super::{
     cachestat::cachestat,
     copy::BATCH,
@@ -18,7 +16,7 @@ use crate::model::{
         Observation::{self, Absent, Hashed, Skipped},
         SkipReason,
     },
-    units::{ContentHash, PAGE_SIZE, PageIndex},
+    units::{PAGE_SIZE, PageIndex},
 };
 
 /// Looks at a page that changed under the look so many times in all.
@@ -178,10 +176,7 @@ fn hash_run(
         mark_flagged_unclean(state, window, first, inside, tools)?;
     }
     // Beyond the end of the file there is nothing but zeros, and touching it is SIGBUS.
-    beyond.fill(Hashed(ContentHash(xxh64_page_bytes(
-        &[0; 4096],
-        tools.seed.value(),
-    ))));
+    beyond.fill(Hashed(tools.seed.hash(&[0; 4096])));
     if state.has_clean_state && state.counted {
         mark_counted_unclean(state.file, first, run)?;
     }
@@ -208,14 +203,14 @@ fn copy_and_hash(
     size: u64,
     tools: &mut Tools<'_>,
 ) -> io::Result<Option<u64>> {
-    let seed = tools.seed.value();
+    let seed = tools.seed;
     let Some(copied) = copy(window, first, run.len(), tools)? else {
         return Ok(None);
     };
     for ((page, content), observation) in (first..).zip(copied.iter_mut()).zip(run) {
         if is_raced(*observation) {
             clear_beyond(content, size.saturating_sub(page * PAGE_SIZE));
-            *observation = Hashed(ContentHash(xxh64_page_bytes(content, seed)));
+            *observation = Hashed(seed.hash(content));
         }
     }
     Ok(Some(copied.len() as u64))

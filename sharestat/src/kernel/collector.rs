@@ -23,6 +23,7 @@ use super::{
 use crate::{
     identity::{Resolver, memcgs::MemcgNames},
     model::{
+        avoidable::ByImage,
         charges::MemcgId,
         index::ContentIndex,
         inode::{InodeId, InodeKey},
@@ -71,6 +72,7 @@ impl Collector {
             complete: false,
             index: ContentIndex::new(ContentHash(zero)),
             identity: Identities::default(),
+            avoidable: None,
             notes: names.notes(),
         };
         Self {
@@ -85,6 +87,11 @@ impl Collector {
             unnamed: Vec::new(),
             results: Vec::new(),
         }
+    }
+
+    /// Counts avoidable reads and reclaim: it watches for a time.
+    pub(super) fn watch(&mut self) {
+        self.measurement.avoidable = Some(ByImage::default());
     }
 
     /// Milliseconds since the start, the collector's clock.
@@ -125,6 +132,8 @@ impl Collector {
 
     /// Names the inodes that were seen since the last call, and forgets empty ones.
     pub(super) fn name_inodes(&mut self, instrument: &Instrument) -> Result<(), Error> {
+        // Those that are forgotten below lose their names.
+        self.measurement.attribute_avoidable();
         let Self {
             measurement,
             names,
@@ -143,6 +152,7 @@ impl Collector {
         unnamed.clear();
         resolver.resolve(&mut measurement.identity);
         memcgs.name(measurement.index.memcgs(), &mut measurement.identity);
+        measurement.attribute_avoidable();
         Ok(())
     }
 

@@ -121,6 +121,7 @@ impl Live {
             log_level: options.log_level,
         })?;
         let mut collector = Collector::new(options.seed, names, &instrument);
+        collector.watch();
         collector.begin_census();
         let budget = Budget::new(options.cpu_budget, BURST, Instant::now());
         Ok(Self {

@@ -12,6 +12,9 @@ pub(super) const FRESH: u8 = 0x10;
 pub(super) const AGED: u8 = 0x20;
 /// Flag: seen by the running census, or touched by an event since it began.
 pub(super) const CONFIRMED: u8 = 0x40;
+/// Flag: entered by an event, and neither dirtied nor known since. Its content will be what
+/// was read from storage.
+pub(super) const READ: u8 = 0x80;
 
 const STATE_MASK: u8 = 0x0f;
 const PENDING: u8 = 0;

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt};
 
 use super::{
     charges::MemcgId,
-    entry::{AGED, CONFIRMED, Entry, FRESH},
+    entry::{AGED, CONFIRMED, Entry, FRESH, READ},
     inode::{InodeId, InodeKey},
     inodes::InodeTable,
     journal::{Change, Journal, Pages},
@@ -106,9 +106,14 @@ impl ContentIndex {
             return;
         };
         let mut contested = false;
+        let eligible = record.eligible;
         let absent = Entry::new(now_ms, CONFIRMED);
         self.pages
             .fill(inode, run.first, run.last, absent, |_, entry, entered| {
+                if eligible {
+                    self.ledger.avoidable.added(entry.has(READ));
+                    entry.set(READ);
+                }
                 if entered {
                     self.ledger.enter(record, PageState::Pending);
                     return;
@@ -136,6 +141,31 @@ impl ContentIndex {
         removed: &mut dyn FnMut(RemovedPage),
     ) {
         self.note(|| Change::Remove(Pages::new(inode, first, pages), now_ms));
+        self.take_out(inode, first, pages, now_ms, false, removed);
+    }
+
+    /// As [`remove`](Self::remove), when memory reclaim took the pages.
+    pub fn reclaim(
+        &mut self,
+        inode: InodeId,
+        first: PageIndex,
+        pages: u64,
+        now_ms: u32,
+        removed: &mut dyn FnMut(RemovedPage),
+    ) {
+        self.note(|| Change::Reclaim(Pages::new(inode, first, pages), now_ms));
+        self.take_out(inode, first, pages, now_ms, true, removed);
+    }
+
+    fn take_out(
+        &mut self,
+        inode: InodeId,
+        first: PageIndex,
+        pages: u64,
+        now_ms: u32,
+        reclaimed: bool,
+        removed: &mut dyn FnMut(RemovedPage),
+    ) {
         self.clock_ms = self.clock_ms.max(now_ms);
         let (Some(run), Some(record)) = (run(inode, first, pages), self.inodes.get_mut(inode))
         else {
@@ -150,6 +180,10 @@ impl ContentIndex {
                 return Fate::Keep;
             }
             let copies_left = self.ledger.leave(record, state);
+            self.ledger.avoidable.sums.unknown += u64::from(entry.has(READ));
+            if reclaimed && record.eligible {
+                self.ledger.reclaimed(inode, state, copies_left);
+            }
             removed(RemovedPage {
                 hash: state.content(),
                 copies_left,
@@ -169,6 +203,8 @@ impl ContentIndex {
         self.pages.visit(inode, run.first, run.last, |_, entry| {
             let dirty = PageState::Skipped(SkipReason::Dirty);
             self.ledger.activity.dirtied += 1;
+            self.ledger.avoidable.sums.written += u64::from(entry.has(READ));
+            entry.clear(READ);
             self.ledger.change(record, entry.state(), dirty);
             entry.set_state(dirty);
             entry.set(CONFIRMED);
@@ -205,6 +241,7 @@ impl ContentIndex {
         };
         self.pages.visit(inode, 0, u64::MAX, |_, entry| {
             self.ledger.leave(record, entry.state());
+            self.ledger.avoidable.sums.unknown += u64::from(entry.has(READ));
             Fate::Drop
         });
         self.inodes.forget(inode);
@@ -306,6 +343,7 @@ impl ContentIndex {
         self.pages.memory_bytes()
             + self.inodes.memory_bytes()
             + self.ledger.contents.memory_bytes()
+            + self.ledger.avoidable.memory_bytes()
             + (runs * size_of::<Run>()) as u64
     }
 }

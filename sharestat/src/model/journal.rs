@@ -45,6 +45,10 @@ pub enum Change {
     RetireEmpty,
     /// Pages, which are resident, are charged to a memory cgroup.
     Charge(Pages, MemcgId),
+    /// Memory reclaim took pages at this time.
+    Reclaim(Pages, u32),
+    /// A hook hashed consecutive pages that are about to leave.
+    Leaving(InodeId, PageIndex, Vec<ContentHash>),
 }
 
 /// Consecutive pages of one inode.
@@ -137,6 +141,17 @@ impl Change {
                 retired(*inode);
             }
             Self::RetireEmpty => index.retire_empty(retired),
+            Self::Reclaim(run, now) => {
+                let Pages {
+                    inode,
+                    first,
+                    pages,
+                } = run.checked(0, most)?;
+                index.reclaim(inode, first, pages, *now, &mut |_| {});
+            }
+            Self::Leaving(inode, first, contents) => {
+                index.observe_leaving(*inode, *first, contents);
+            }
             Self::Charge(run, memcg) => {
                 let Pages {
                     inode,

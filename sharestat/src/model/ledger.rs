@@ -2,7 +2,10 @@
 //! all totals are known at any moment without a recount.
 
 use super::{
+    avoidable::Counts,
     contents::Contents,
+    entry::{Entry, READ},
+    inode::InodeId,
     inodes::InodeRecord,
     page::PageState,
     totals::{Activity, Totals},
@@ -16,6 +19,7 @@ pub(super) struct Ledger {
     /// Counts changes, so that readers see whether anything moved.
     pub(super) generation: u64,
     pub(super) activity: Activity,
+    pub(super) avoidable: Counts,
     resident: u64,
     skipped: [u64; 6],
     eligible: u64,
@@ -29,6 +33,7 @@ impl Ledger {
             zero,
             generation: 0,
             activity: Activity::default(),
+            avoidable: Counts::default(),
             resident: 0,
             skipped: [0; 6],
             eligible: 0,
@@ -36,13 +41,13 @@ impl Ledger {
         }
     }
 
-    /// Books a page in.
-    pub(super) fn enter(&mut self, inode: &mut InodeRecord, state: PageState) {
+    /// Books a page in; copies of its content, with it, or 0.
+    pub(super) fn enter(&mut self, inode: &mut InodeRecord, state: PageState) -> u32 {
         self.resident += 1;
         self.activity.added += 1;
         self.inodes += u64::from(inode.resident == 0);
         inode.resident += 1;
-        self.book(inode, state);
+        self.book(inode, state)
     }
 
     /// Books a page out and returns how many copies of its content are left.
@@ -54,18 +59,55 @@ impl Ledger {
         self.unbook(inode, state)
     }
 
-    /// Books a page from one state to another.
-    pub(super) fn change(&mut self, inode: &mut InodeRecord, from: PageState, to: PageState) {
-        if from != to {
-            self.unbook(inode, from);
-            self.book(inode, to);
+    /// Books a page from one state to another; copies of a content that it got, with it,
+    /// or 0.
+    pub(super) fn change(
+        &mut self,
+        inode: &mut InodeRecord,
+        from: PageState,
+        to: PageState,
+    ) -> u32 {
+        if from == to {
+            return 0;
+        }
+        self.unbook(inode, from);
+        self.book(inode, to)
+    }
+
+    /// A page whose content was not known has one, of which there are so many copies.
+    pub(super) fn learned(
+        &mut self,
+        inode: InodeId,
+        entry: &mut Entry,
+        content: ContentHash,
+        copies: u32,
+    ) {
+        if copies == 1 {
+            self.avoidable.returned(content);
+        }
+        if entry.has(READ) {
+            entry.clear(READ);
+            self.avoidable
+                .read(inode, copies > 1 && content != self.zero);
         }
     }
 
-    fn book(&mut self, inode: &mut InodeRecord, state: PageState) {
+    /// Reclaim took a page in this state, which is booked out, and left so many copies.
+    pub(super) fn reclaimed(&mut self, inode: InodeId, state: PageState, copies: u32) {
+        let duplicates = self.hashed() - self.contents.distinct();
+        self.avoidable
+            .reclaimed(inode, state.content(), copies, duplicates);
+    }
+
+    fn hashed(&self) -> u64 {
+        self.resident - self.skipped.iter().sum::<u64>()
+    }
+
+    fn book(&mut self, inode: &mut InodeRecord, state: PageState) -> u32 {
+        let mut copies = 0;
         self.generation += 1;
         if let Some(content) = state.content() {
-            self.contents.insert(content);
+            copies = self.contents.insert(content);
             inode.hashed += 1;
             self.activity.hashed += 1;
             self.eligible += u64::from(inode.eligible);
@@ -73,6 +115,7 @@ impl Ledger {
         if let Some(reason) = state.skip_reason() {
             self.skipped[reason as usize] += 1;
         }
+        copies
     }
 
     fn unbook(&mut self, inode: &mut InodeRecord, state: PageState) -> u32 {
@@ -88,7 +131,7 @@ impl Ledger {
     }
 
     pub(super) fn totals(&self) -> Totals {
-        let hashed = self.resident - self.skipped.iter().sum::<u64>();
+        let hashed = self.hashed();
         let distinct = self.contents.distinct();
         Totals {
             resident: self.resident,

@@ -6,6 +6,7 @@ use std::{collections::HashMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    avoidable::ByImage,
     charges::MemcgId,
     extents::Extents,
     index::ContentIndex,
@@ -151,6 +152,16 @@ pub enum Proof {
     Compared(u32),
 }
 
+impl Measurement {
+    /// Tells avoidable reads and reclaim their images, when it watches. To be called before
+    /// inodes are forgotten, and after they were named.
+    pub fn attribute_avoidable(&mut self) {
+        if let Some(images) = &mut self.avoidable {
+            images.absorb(&mut self.index, &self.identity);
+        }
+    }
+}
+
 /// One measurement.
 #[derive(Debug)]
 pub struct Measurement {
@@ -173,6 +184,8 @@ pub struct Measurement {
     pub index: ContentIndex,
     /// Who the inodes are.
     pub identity: Identities,
+    /// Avoidable reads and reclaim by image; `None` unless it watches for a time.
+    pub avoidable: Option<ByImage>,
     /// Sentences about what limits this measurement.
     pub notes: Vec<String>,
 }

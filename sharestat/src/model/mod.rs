@@ -3,6 +3,7 @@
 
 pub mod advice;
 pub mod arrivals;
+pub mod avoidable;
 mod census;
 pub mod charges;
 pub mod contents;

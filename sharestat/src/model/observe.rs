@@ -1,7 +1,7 @@
 //! Looking at pages: handing them to workers, and taking what was found.
 
 use super::{
-    entry::{CONFIRMED, Entry},
+    entry::{CONFIRMED, Entry, READ},
     index::{ContentIndex, run},
     inode::InodeId,
     journal::{Change, Pages},
@@ -78,13 +78,42 @@ impl ContentIndex {
             taken += 1;
             let Some(to) = state_after(seen) else {
                 self.ledger.leave(record, from);
+                self.ledger.avoidable.sums.unknown += u64::from(entry.has(READ));
                 return Fate::Drop;
             };
-            self.ledger.change(record, from, to);
+            let copies = self.ledger.change(record, from, to);
             entry.set_state(to);
+            if let Some(content) = to.content() {
+                self.ledger.learned(inode, entry, content, copies);
+            }
             Fate::Keep
         });
         taken
+    }
+
+    /// The contents of consecutive pages that are about to leave, as a hook found them
+    /// then: taken whatever was known before.
+    pub fn observe_leaving(&mut self, inode: InodeId, first: PageIndex, seen: &[ContentHash]) {
+        self.note(|| Change::Leaving(inode, first, seen.to_vec()));
+        let (Some(run), Some(record)) = (
+            run(inode, first, seen.len() as u64),
+            self.inodes.get_mut(inode),
+        ) else {
+            return;
+        };
+        self.pages.visit(inode, run.first, run.last, |page, entry| {
+            let at = usize::try_from(page - run.first).ok();
+            let Some(&content) = at.and_then(|at| seen.get(at)) else {
+                return Fate::Keep;
+            };
+            let (from, to) = (entry.state(), PageState::Hashed(content));
+            if from != to {
+                let copies = self.ledger.change(record, from, to);
+                entry.set_state(to);
+                self.ledger.learned(inode, entry, content, copies);
+            }
+            Fate::Keep
+        });
     }
 
     /// What one look at a page told, taken as it is: for an engine without events.
@@ -95,6 +124,7 @@ impl ContentIndex {
         let Some(state) = state_after(seen) else {
             self.pages.visit(inode, page.0, page.0, |_, entry| {
                 self.ledger.leave(record, entry.state());
+                self.ledger.avoidable.sums.unknown += u64::from(entry.has(READ));
                 Fate::Drop
             });
             return;
@@ -104,12 +134,15 @@ impl ContentIndex {
             entered = true;
             Entry::new(self.clock_ms, CONFIRMED)
         });
-        if entered {
-            self.ledger.enter(record, state);
+        let copies = if entered {
+            self.ledger.enter(record, state)
         } else {
-            self.ledger.change(record, entry.state(), state);
-        }
+            self.ledger.change(record, entry.state(), state)
+        };
         entry.set_state(state);
+        if let Some(content) = state.content() {
+            self.ledger.learned(inode, entry, content, copies);
+        }
     }
 
     /// What one look at consecutive pages told, as [`insert`](Self::insert) but faster.
@@ -132,12 +165,15 @@ impl ContentIndex {
         self.pages
             .fill(inode, run.first, run.last, absent, |_, entry, entered| {
                 let Some(to) = states.next() else { return };
-                if entered {
-                    self.ledger.enter(record, to);
+                let copies = if entered {
+                    self.ledger.enter(record, to)
                 } else {
-                    self.ledger.change(record, entry.state(), to);
-                }
+                    self.ledger.change(record, entry.state(), to)
+                };
                 entry.set_state(to);
+                if let Some(content) = to.content() {
+                    self.ledger.learned(inode, entry, content, copies);
+                }
             });
     }
 }

@@ -304,6 +304,7 @@ impl<'i> Host<'i> {
             complete,
             index,
             identity,
+            avoidable: None,
             notes: self.notes,
         }
     }

@@ -167,8 +167,8 @@ mod tests {
             directory: None,
             images: Vec::new(),
             layers: layers.iter().map(|layer| (*layer).to_owned()).collect(),
-            pod: None,
             containers: Vec::new(),
+            pod: None,
         }
     }
 

@@ -4,6 +4,7 @@
 use std::{cmp::Reverse, collections::HashMap, panic::resume_unwind, thread};
 
 use super::{
+    avoidable,
     document::{
         AdviceEntry, CopyUpEntry, Coverage, FileEntry, FilesystemEntry, Hook, IdentityInfo,
         MeasurementInfo, Mechanism, PartnerEntry, Reason, Report, SCHEMA, Scope, Skipped,
@@ -118,6 +119,7 @@ impl Report {
             images,
             containers,
             memcgs,
+            avoidable: avoidable::info(measurement),
             files,
             timeline: Vec::new(),
         }

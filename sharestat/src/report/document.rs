@@ -49,6 +49,10 @@ pub struct Report {
     /// By memory cgroup that is charged; every page is in one. Empty when the engine cannot
     /// tell.
     pub memcgs: Vec<Group>,
+    /// Reads and reclaim that sharing would have spared, while it was watched; missing in a
+    /// measurement of one moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avoidable: Option<AvoidableInfo>,
     /// By file, most duplicate bytes first.
     pub files: Vec<FileEntry>,
     /// Of a recording: the sums over time, at most 600 moments of it.
@@ -64,6 +68,44 @@ pub struct TimelineEntry {
     /// The sums then.
     #[serde(flatten)]
     pub totals: TotalBytes,
+}
+
+/// Reads and reclaim that sharing equal pages would have spared, since the measurement
+/// began, on filesystems whose pages have a clean state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AvoidableInfo {
+    /// Read from storage while another page had the same content. Zero pages do not count.
+    pub reads_bytes: u64,
+    /// Last copies of their content that reclaim took while duplicates were resident.
+    pub reclaim_bytes: u64,
+    /// Entered the page cache and got known before anything changed them: what `reads_bytes`
+    /// is a part of.
+    pub read_bytes: u64,
+    /// Entered, and left or still wait before they were known: what `reads_bytes` may miss.
+    pub read_unknown_bytes: u64,
+    /// Entered, and were dirtied before they were known: written, not read.
+    pub written_bytes: u64,
+    /// Taken by reclaim, whatever they held.
+    pub reclaimed_bytes: u64,
+    /// Of these, what was known: what `reclaim_bytes` is a part of.
+    pub reclaimed_hashed_bytes: u64,
+    /// Of these, the last copy of its content.
+    pub reclaimed_distinct_bytes: u64,
+    /// By image, those that have any; a layer of several images counts in each.
+    pub images: Vec<AvoidableImage>,
+}
+
+/// The avoidable reads and reclaim of an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AvoidableImage {
+    /// Its name.
+    pub name: String,
+    /// What identifies it.
+    pub id: String,
+    /// As in [`AvoidableInfo`].
+    pub reads_bytes: u64,
+    /// As in [`AvoidableInfo`].
+    pub reclaim_bytes: u64,
 }
 
 /// What made a report.

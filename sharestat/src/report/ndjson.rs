@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     Report,
-    document::{Coverage, IdentityInfo, MeasurementInfo, Tool, TotalBytes},
+    document::{AvoidableInfo, Coverage, IdentityInfo, MeasurementInfo, Tool, TotalBytes},
     host::Host,
 };
 
@@ -28,6 +28,8 @@ struct Head<'a> {
     measurement: &'a MeasurementInfo,
     coverage: &'a Coverage,
     totals: &'a TotalBytes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    avoidable: Option<&'a AvoidableInfo>,
     identity: &'a IdentityInfo,
 }
 
@@ -54,6 +56,7 @@ pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
         images,
         containers,
         memcgs,
+        avoidable,
         files,
         timeline,
     } = report;
@@ -64,6 +67,7 @@ pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
         measurement,
         coverage,
         totals,
+        avoidable: avoidable.as_ref(),
         identity,
     };
     lines(&mut out, "report", std::slice::from_ref(&head))?;

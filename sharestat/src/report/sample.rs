@@ -123,6 +123,7 @@ pub(crate) fn measurement() -> Measurement {
             ]),
             ..Identities::default()
         },
+        avoidable: None,
         notes: vec!["tmpfs is as of the census".to_owned()],
     }
 }

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 
 use super::{
-    Report,
+    Report, avoidable,
     document::{Coverage, FileEntry, TotalBytes},
 };
 use crate::model::units::Bytes;
@@ -126,6 +126,9 @@ fn summary(report: &Report, layout: Layout) -> Table {
             "Unresolved",
             format!("{} {words}", Bytes(identity.unresolved_bytes)),
         ));
+    }
+    if let Some(info) = &report.avoidable {
+        rows.extend(avoidable::lines(info));
     }
     let notes = measurement.notes.iter().chain(&identity.warnings);
     rows.extend(notes.map(|note| ("Note", note.clone())));

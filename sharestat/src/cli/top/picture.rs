@@ -10,7 +10,9 @@ use hdrhistogram::Histogram as Distribution;
 use super::rows::{RowCache, Rows, shown};
 use crate::{
     kernel::{moment::Moment, movement::Flow},
-    model::{arrivals::shared_since, files::partners, inode::InodeId, units::Bytes},
+    model::{
+        arrivals::shared_since, avoidable::Avoidable, files::partners, inode::InodeId, units::Bytes,
+    },
     tui::frame::{
         self, Census, CopyRow, Cost, Counter, Derefs, Explanation, FileRow, Frame, Histogram, Hook,
         ListsAsOf, Rates, Sample,
@@ -51,6 +53,7 @@ struct Before {
     elapsed: Duration,
     cpu: Duration,
     flow: Flow,
+    avoidable: Avoidable,
 }
 
 impl Painter {
@@ -200,6 +203,7 @@ impl Painter {
             elapsed: view.elapsed,
             cpu,
             flow: view.flow,
+            avoidable: *view.measurement.index.avoidable(),
         });
         let Some(before) = before else {
             let still = Rates {
@@ -215,13 +219,17 @@ impl Painter {
             .as_secs_f64()
             .max(0.001);
         let rate = |now: u64, then: u64| pages(now.saturating_sub(then)) / seconds;
+        let now = view.measurement.index.avoidable();
+        let watched = view.measurement.avoidable.is_some();
         let rates = Rates {
             adds: rate(view.flow.added, before.flow.added),
             reclaims: Some(rate(view.flow.reclaimed, before.flow.reclaimed)),
             truncates: Some(rate(view.flow.truncated, before.flow.truncated)),
             dirtied: rate(view.flow.dirtied, before.flow.dirtied),
-            avoidable_reads: None,
-            avoidable_reclaims: None,
+            avoidable_reads: watched
+                .then(|| rate(now.avoidable_reads, before.avoidable.avoidable_reads)),
+            avoidable_reclaims: watched
+                .then(|| rate(now.avoidable_reclaims, before.avoidable.avoidable_reclaims)),
         };
         let busy = cpu.saturating_sub(before.cpu).as_secs_f64();
         (rates, 100.0 * busy / seconds)

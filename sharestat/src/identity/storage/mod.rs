@@ -3,6 +3,8 @@
 //! are equal as a whole. Opens files by their paths; what was opened must be the inode
 //! that was measured.
 
+#[cfg(test)]
+mod collision_tests;
 mod compare;
 mod digests;
 mod extents;

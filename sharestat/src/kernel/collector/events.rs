@@ -1,6 +1,6 @@
 //! What the hooks told: records of the ring in, changes of the index and of the queue out.
 
-use sharestat_ebpf::records::{Event, event_flags, event_kind, removal_cause};
+use sharestat_ebpf::records::{Event, HashedEvent, event_flags, event_kind, removal_cause};
 
 use super::Collector;
 use crate::{
@@ -10,7 +10,12 @@ use crate::{
         instrument::{EventRing, Instrument},
         queue::Run,
     },
-    model::{inode::InodeKey, page::SkipReason, units::PageIndex},
+    model::{
+        index::RemovedPage,
+        inode::InodeKey,
+        page::SkipReason,
+        units::{ContentHash, PageIndex},
+    },
 };
 
 /// Records taken from the ring before something else gets its turn.
@@ -44,8 +49,21 @@ impl Collector {
             Record::Event(event) => self.apply_event(event),
             Record::Hashed(hashed) => {
                 self.flow.hashed_at_removal += u64::from(hashed.event.pages);
+                self.apply_leaving(hashed);
             }
         }
+    }
+
+    /// Pages that leave before their turn to be hashed came: their content is known for the
+    /// moment that they are still there.
+    fn apply_leaving(&mut self, hashed: &HashedEvent) {
+        let index = &mut self.measurement.index;
+        let Some(inode) = index.find(&InodeKey::from(&hashed.event)) else {
+            return;
+        };
+        let contents = hashed.hashes.map(ContentHash);
+        let known = contents.len().min(hashed.event.pages as usize);
+        index.observe_leaving(inode, PageIndex(hashed.event.index), &contents[..known]);
     }
 
     fn apply_event(&mut self, event: &Event) {
@@ -81,14 +99,18 @@ impl Collector {
                     &mut self.flow,
                     &mut self.distributions.duplicate_residency_ms,
                 );
-                self.measurement
-                    .index
-                    .remove(id, first, pages, now, &mut |removed| {
-                        if removed.hash.is_some() && removed.copies_left > 0 {
-                            residency.saturating_record(u64::from(removed.resident_ms).max(1));
-                            flow.reclaimed_duplicates += u64::from(reclaimed);
-                        }
-                    });
+                let mut left = |removed: RemovedPage| {
+                    if removed.hash.is_some() && removed.copies_left > 0 {
+                        residency.saturating_record(u64::from(removed.resident_ms).max(1));
+                        flow.reclaimed_duplicates += u64::from(reclaimed);
+                    }
+                };
+                let index = &mut self.measurement.index;
+                if reclaimed {
+                    index.reclaim(id, first, pages, now, &mut left);
+                } else {
+                    index.remove(id, first, pages, now, &mut left);
+                }
                 // Truncation zeroes the rest of the page before the cut without any event
                 // (truncate_inode_partial_folio, mm/truncate.c).
                 let (from, pages) = match event.index.checked_sub(1) {

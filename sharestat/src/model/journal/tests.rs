@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{inode::Dev, page::PageState, samples::ZERO};
+use crate::model::{inode::Dev, memcgs::memcg_rows, page::PageState, samples::ZERO};
 
 #[derive(Clone, Default)]
 struct Tape(Arc<Mutex<Vec<Change>>>);
@@ -54,6 +54,12 @@ fn act(index: &mut ContentIndex, step: (u8, u32, u64, u64, u64)) {
         12 => index.see(inode, first, pages, content % 2 == 0, now, &mut |_| {}),
         13 => index.end_census(&mut |_, _| {}),
         14 => index.retire(inode),
+        15 => index.reclaim(inode, first, pages, now, &mut |_| {}),
+        16 => index.charge(inode, first, pages, MemcgId(content)),
+        17 => {
+            let contents = (0..pages).map(|page| ContentHash(content + page / 2));
+            index.observe_leaving(inode, first, &contents.collect::<Vec<_>>());
+        }
         _ => index.retire_empty(&mut |_| {}),
     }
 }
@@ -72,7 +78,7 @@ fn all_pages(index: &ContentIndex) -> Vec<(InodeId, InodeKey, PageIndex, PageSta
 proptest! {
     #[test]
     fn the_journal_makes_the_same_index(
-        steps in proptest::collection::vec((0_u8..16, 0_u32..4, 0_u64..90, 1_u64..40, 0_u64..9), 1..120),
+        steps in proptest::collection::vec((0_u8..19, 0_u32..4, 0_u64..90, 1_u64..40, 0_u64..9), 1..120),
     ) {
         let tape = Tape::default();
         let mut live = ContentIndex::new(ZERO);
@@ -87,6 +93,8 @@ proptest! {
         }
         prop_assert_eq!(all_pages(&live), all_pages(&played));
         prop_assert_eq!(live.activity().added, played.activity().added);
+        prop_assert_eq!(live.avoidable(), played.avoidable());
+        prop_assert_eq!(memcg_rows(&live), memcg_rows(&played));
     }
 }
 

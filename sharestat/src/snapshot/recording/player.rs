@@ -15,7 +15,9 @@ use super::{
 use crate::{
     kernel::{moment::Moment, movement::Distributions},
     model::{
+        avoidable::ByImage,
         index::ContentIndex,
+        journal::Change,
         measurement::{Identities, Measurement},
         totals::Totals,
         units::{Bytes, PAGE_SIZE},
@@ -236,6 +238,12 @@ impl Player {
     }
 
     fn apply(&mut self, record: Record) -> Result<(), RecordingError> {
+        if matches!(
+            record,
+            Record::Change(Change::Retire(_) | Change::RetireEmpty)
+        ) {
+            self.measurement.attribute_avoidable();
+        }
         let Measurement {
             index, identity, ..
         } = &mut self.measurement;
@@ -268,6 +276,7 @@ impl Player {
 
     fn reach(&mut self, status: Status) {
         let measurement = &mut self.measurement;
+        measurement.attribute_avoidable();
         if measurement.index.totals() != status.totals {
             if self.deviations == 0 {
                 measurement.notes.push(format!(
@@ -299,6 +308,7 @@ fn measurement(header: &Header) -> Measurement {
         complete: false,
         index: ContentIndex::new(header.zero),
         identity: Identities::default(),
+        avoidable: Some(ByImage::default()),
         notes: header.notes.clone(),
     }
 }

@@ -172,6 +172,7 @@ impl<'h> Restorer<'h> {
             complete: self.report.coverage.complete,
             index: self.index,
             identity: self.identity,
+            avoidable: None,
             notes: info.notes.clone(),
         };
         Ok((measurement, self.layers))

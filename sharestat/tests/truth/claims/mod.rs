@@ -1,5 +1,6 @@
 //! One module per claim that the instrument makes.
 
+mod avoidable;
 mod bad_input;
 mod coverage;
 mod derefs;
