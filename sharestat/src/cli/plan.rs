@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &PlanArgs, common: &Common) -> Result<Exit, Failure
     let format = chosen(arguments)?;
     let mut inputs = inputs::open(&arguments.files)?;
     let question = Question::of(arguments, &inputs)?;
-    let plan = assemble::plan(parts::parts(&mut inputs, question, arguments)?);
+    let plan = assemble::plan(parts::parts(&mut inputs, &question, arguments)?);
     write_plan(&plan, format, arguments, common)?;
     Ok(Exit::Ok)
 }

@@ -76,7 +76,7 @@ fn layers_may_have_names_of_any_bytes_and_4_000_bytes_of_depth() {
         .concat();
         let table = MountTable::parse(&line).expect("a mount");
         let named = super::overlay::named_layers(&table.mounts()[0].super_options);
-        assert_eq!(named, [directory.clone()]);
+        assert_eq!(named, std::slice::from_ref(directory));
         machine.file(
             "proc/self/mountinfo",
             [machine.mounts.as_bytes(), &line].concat(),

@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use std::fmt::Write as _;
 
 const HOST: &str = "\
 22 27 0:21 / /proc rw,relatime - proc proc rw
@@ -60,9 +61,11 @@ fn a_mount_under_another_mount_is_hidden() {
 
 #[test]
 fn mounts_on_one_another_hide_all_but_the_last() {
-    let text: String = (1..=100_000)
-        .map(|id| format!("{id} {} 0:9 / /a rw - tmpfs t rw\n", id - 1))
-        .collect();
+    let mut text = String::new();
+    for id in 1..=100_000 {
+        writeln!(text, "{id} {} 0:9 / /a rw - tmpfs t rw", id - 1)
+            .expect("memory takes everything");
+    }
     let began = crate::fuzzing::cpu_time();
     let visible: Vec<i32> = table(&text).visible().map(|mount| mount.id).collect();
     assert_eq!(visible, [100_000]);

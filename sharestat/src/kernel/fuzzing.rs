@@ -67,13 +67,13 @@ pub(crate) fn ring(input: &[u8]) -> bool {
         let used = path.len().min(PATH_BYTES);
         let mut names = [0; PATH_BYTES];
         names[..used].copy_from_slice(&path[..used]);
-        let _ = names::path_in_fs(&identity(*state, names));
+        let _ = names::path_in_fs(&identity(*state, &names));
     }
     whole
 }
 
 /// An inode with these names, of which more may be said to be there than are.
-const fn identity(state: u8, path: [u8; PATH_BYTES]) -> Identity {
+const fn identity(state: u8, path: &[u8; PATH_BYTES]) -> Identity {
     Identity {
         inode: 0,
         ino: 0,
@@ -91,6 +91,6 @@ const fn identity(state: u8, path: [u8; PATH_BYTES]) -> Identity {
         path_bytes: (state as u32) << 8,
         fs_type: [0; 32],
         fs_id: [0; 32],
-        path,
+        path: *path,
     }
 }

@@ -222,28 +222,6 @@ fn frames_of(zoneinfo: &str) -> u64 {
     end
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn zoneinfo_gives_the_end_of_the_last_zone() {
-        let text = "Node 0, zone DMA\n  spanned  4095\n  present 3997\n  start_pfn:           1\n\
-                    Node 0, zone Normal\n  spanned  524288\n  start_pfn:           1048576\n\
-                    Node 0, zone Movable\n  spanned  0\n  start_pfn:           0\n";
-        assert_eq!(frames_of(text), 1_572_864);
-    }
-
-    #[test]
-    fn the_verifier_log_is_cut_to_its_end() {
-        let lines: Vec<String> = (0..100).map(|line| format!("{line}: insn")).collect();
-        let log = lines.join("\n");
-        let end = last_lines(&log);
-        assert_eq!(end.lines().count(), LOG_LINES + 1);
-        assert!(end.ends_with("99: insn"));
-    }
-}
-
 /// Takes a map out of the object.
 pub(super) fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, Error> {
     ebpf.take_map(name).ok_or(Error::Missing { name })
@@ -274,4 +252,26 @@ pub(super) fn kprobe_program<'a>(
         .fd()
         .map_err(|source| program_error(name, &source))?;
     Ok(std::os::fd::AsFd::as_fd(descriptor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zoneinfo_gives_the_end_of_the_last_zone() {
+        let text = "Node 0, zone DMA\n  spanned  4095\n  present 3997\n  start_pfn:           1\n\
+                    Node 0, zone Normal\n  spanned  524288\n  start_pfn:           1048576\n\
+                    Node 0, zone Movable\n  spanned  0\n  start_pfn:           0\n";
+        assert_eq!(frames_of(text), 1_572_864);
+    }
+
+    #[test]
+    fn the_verifier_log_is_cut_to_its_end() {
+        let lines: Vec<String> = (0..100).map(|line| format!("{line}: insn")).collect();
+        let log = lines.join("\n");
+        let end = last_lines(&log);
+        assert_eq!(end.lines().count(), LOG_LINES + 1);
+        assert!(end.ends_with("99: insn"));
+    }
 }

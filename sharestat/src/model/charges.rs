@@ -27,6 +27,10 @@ pub(super) enum Charges {
     /// All pages.
     One(MemcgId),
     /// Each from this page index on; the first is at 0.
+    #[expect(
+        clippy::box_collection,
+        reason = "rare, and every inode has one of these: a pointer is a third of a map"
+    )]
     From(Box<BTreeMap<u64, Option<MemcgId>>>),
 }
 

@@ -6,7 +6,7 @@ use super::{Host, Report};
 use crate::model::{
     charges::MemcgId,
     index::ContentIndex,
-    inode::{Dev, InodeKey},
+    inode::{Dev, InodeId, InodeKey},
     measurement::{
         Engine, FileIdentity, Filesystem, HookStatus, Identities, Measurement, Memcg, Place,
     },
@@ -48,15 +48,7 @@ pub(crate) fn measurement() -> Measurement {
         PageIndex(5),
         Observation::Skipped(SkipReason::Budget),
     );
-    // The first library was read by two cgroups, and nothing is known of the last inode.
-    for (inode, first, pages, memcg) in [
-        (one, 0, 4, 40),
-        (one, 3, 1, 41),
-        (two, 0, 3, 40),
-        (shm, 0, 1, 0),
-    ] {
-        index.charge(inode, PageIndex(first), pages, MemcgId(memcg));
-    }
+    charge(&mut index, one, two, shm);
     let memcg = |id, name: &str| {
         let name = name.to_owned();
         (
@@ -125,6 +117,18 @@ pub(crate) fn measurement() -> Measurement {
         },
         avoidable: None,
         notes: vec!["tmpfs is as of the census".to_owned()],
+    }
+}
+
+/// The first library was read by two cgroups, and nothing is known of the last inode.
+fn charge(index: &mut ContentIndex, one: InodeId, two: InodeId, shm: InodeId) {
+    for (inode, first, pages, memcg) in [
+        (one, 0, 4, 40),
+        (one, 3, 1, 41),
+        (two, 0, 3, 40),
+        (shm, 0, 1, 0),
+    ] {
+        index.charge(inode, PageIndex(first), pages, MemcgId(memcg));
     }
 }
 

@@ -185,7 +185,7 @@ pub(super) mod tests {
             taken_at: now,
             took: Duration::ZERO,
             census: (!counted).then_some(37),
-            totals: report.totals.clone(),
+            totals: report.totals,
             coverage: report.coverage.clone(),
             hooks: report.measurement.hooks.clone(),
             flow: Flow::default(),

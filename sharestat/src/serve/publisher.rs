@@ -136,7 +136,7 @@ mod tests {
         let milliseconds = Duration::from_millis;
         assert_eq!(pause(milliseconds(10), 0.02), Duration::from_secs(1));
         assert_eq!(pause(milliseconds(100), 0.02), Duration::from_secs(10));
-        assert_eq!(pause(Duration::from_secs(60), 0.02), OLDEST);
+        assert_eq!(pause(Duration::from_mins(1), 0.02), OLDEST);
         assert_eq!(pause(Duration::ZERO, 0.0), OLDEST, "no budget at all");
     }
 }

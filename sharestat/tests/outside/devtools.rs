@@ -1,4 +1,4 @@
-//! A browser without a window, spoken to by the DevTools protocol through two FIFOs that
+//! A browser without a window, spoken to by the `DevTools` protocol through two FIFOs that
 //! it gets as descriptors 3 and 4: no socket, no library.
 
 use std::{

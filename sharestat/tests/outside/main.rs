@@ -1,4 +1,4 @@
-//! What programs that are not ours make of our files: DuckDB of tables, a validator of
+//! What programs that are not ours make of our files: `DuckDB` of tables, a validator of
 //! JSON documents, a browser of HTML. Each is asked when it is there, else the test says
 //! that it was skipped. `cargo xtask test native` provides the Python they need.
 

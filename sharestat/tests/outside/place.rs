@@ -71,7 +71,7 @@ impl Place {
     }
 }
 
-/// The Python that has DuckDB and jsonschema; without it the test that asks is skipped.
+/// The Python that has `DuckDB` and jsonschema; without it the test that asks is skipped.
 pub(crate) fn python(test: &str) -> Option<PathBuf> {
     let python = env::var_os("SHARESTAT_PYTHON").map(PathBuf::from);
     if python.is_none() {

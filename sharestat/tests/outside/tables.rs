@@ -1,4 +1,4 @@
-//! The questions of docs/snapshots.md, asked by DuckDB.
+//! The questions of docs/snapshots.md, asked by `DuckDB`.
 
 use std::{
     io::Write as _,

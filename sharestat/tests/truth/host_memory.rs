@@ -1,6 +1,6 @@
 //! What the kernel says of the whole machine's page cache.
 
-use std::{collections::HashMap, fs};
+use std::{collections::HashMap, fs, thread, time::Duration};
 
 use crate::harness::OrFail;
 
@@ -20,6 +20,21 @@ impl MemInfo {
             Some((name.to_owned(), kib * 1024))
         });
         Self(lines.collect())
+    }
+
+    /// When free memory stands still, or after half a minute: the kernel gives back what
+    /// ended programs, unmounted filesystems and unloaded BPF objects had some time later.
+    pub(crate) fn at_rest() -> Self {
+        let mut before = Self::read();
+        for _ in 0..30 {
+            thread::sleep(Duration::from_secs(1));
+            let now = Self::read();
+            if now.bytes("MemFree").abs_diff(before.bytes("MemFree")) < 256 << 10 {
+                return now;
+            }
+            before = now;
+        }
+        before
     }
 
     /// Bytes of one line.

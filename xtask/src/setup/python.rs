@@ -1,5 +1,5 @@
-//! A Python with the packages that read our files in tests: DuckDB for tables of pages,
-//! jsonschema for documents. From PyPI, pinned, in the cache.
+//! A Python with the packages that read our files in tests: `DuckDB` for tables of pages,
+//! jsonschema for documents. From `PyPI`, pinned, in the cache.
 
 use std::{path::PathBuf, process::Command};
 
@@ -14,7 +14,7 @@ const PACKAGES: [&str; 2] = ["duckdb==2.0.1", "jsonschema==4.26.0"];
 /// The program, in a folder of its own.
 ///
 /// # Errors
-/// When there is no `python3` with `venv`, or PyPI cannot be reached.
+/// When there is no `python3` with `venv`, or `PyPI` cannot be reached.
 pub(crate) fn provide(cache: &Cache) -> Result<(PathBuf, Step)> {
     let name = format!("python/{}", PACKAGES.join("-").replace("==", "-"));
     let what = format!("Python with {}", PACKAGES.join(" and "));

@@ -26,19 +26,19 @@ const MANY_MOMENTS: usize = 100;
 /// Looks at the inputs and puts the parts together.
 pub(super) fn parts(
     inputs: &mut [Input],
-    question: Question,
+    question: &Question,
     arguments: &PlanArgs,
 ) -> Result<Parts, Failure> {
     for input in inputs.iter_mut() {
         input.look(&question.wanted)?;
     }
-    let speakers = speakers(inputs, &question)?;
+    let speakers = speakers(inputs, question)?;
     let percentiles = percentiles(inputs, &speakers, arguments)?;
     let mut notes = question.notes.clone();
     let mut scenarios = Vec::new();
     for at in &percentiles {
         scenarios.push(scenario(
-            inputs, &speakers, &question, *at, arguments, &mut notes,
+            inputs, &speakers, question, *at, arguments, &mut notes,
         )?);
     }
     if percentiles.iter().any(Option::is_some) {
@@ -49,19 +49,19 @@ pub(super) fn parts(
     let at = planned(&percentiles);
     let cache = scenarios.iter().find(|scenario| scenario.percentile == at);
     let checks = match cache.and_then(|scenario| scenario.caches.first()) {
-        Some(cache) => checks(inputs, &question, cache, at)?,
+        Some(cache) => checks(inputs, question, cache, at)?,
         None => Vec::new(),
     };
-    let images = images(inputs, &speakers, &question, &percentiles);
+    let images = images(inputs, &speakers, question, &percentiles);
     Ok(Parts {
         question: forecast::Question {
-            load: load(&question, &images),
+            load: load(question, &images),
             replicas: arguments.replicas,
             at: arguments.containers.clone(),
             matters: arguments.matters / 100.0,
         },
         host: question.host,
-        inputs: inputs.iter().map(|input| entry(input, &question)).collect(),
+        inputs: inputs.iter().map(|input| entry(input, question)).collect(),
         images,
         scenarios,
         checks,

@@ -136,7 +136,7 @@ fn a_recording_is_planned_as_it_was_measured() {
     let arguments = arguments(&[demo, "--memory", "64MiB", "--containers", "3"]);
     let mut inputs = super::inputs::open(&arguments.files).expect("it is a recording");
     let question = Question::of(&arguments, &inputs).expect("containers run");
-    let parts = super::parts::parts(&mut inputs, question, &arguments).expect("it is covered");
+    let parts = super::parts::parts(&mut inputs, &question, &arguments).expect("it is covered");
     let plan = crate::plan::assemble::plan(parts);
     let percentiles: Vec<_> = plan.forecasts.iter().map(|one| one.percentile).collect();
     assert_eq!(percentiles, [Some(50.0), Some(90.0), Some(99.0)]);
@@ -170,7 +170,7 @@ fn a_recording_that_was_cut_is_refused() {
     let arguments = arguments(&[cut.to_str().expect("text"), "--memory", "64MiB"]);
     let mut inputs = super::inputs::open(&arguments.files).expect("it has moments");
     let question = Question::of(&arguments, &inputs).expect("containers run");
-    let (exit, words) = told(super::parts::parts(&mut inputs, question, &arguments));
+    let (exit, words) = told(super::parts::parts(&mut inputs, &question, &arguments));
     assert_eq!(exit, Exit::Incomplete);
     assert!(words.contains("partial"), "{words}");
 }

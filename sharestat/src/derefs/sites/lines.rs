@@ -147,6 +147,7 @@ mod tests {
     use super::super::{access::Kind, subsystem::Subsystem, value::Basis};
     use super::*;
 
+    #[expect(clippy::inline_always, reason = "debug builds inline nothing else")]
     #[inline(always)]
     fn inlined_into_the_probe(value: u64) -> u64 {
         std::hint::black_box(value).wrapping_mul(3)

@@ -29,14 +29,12 @@ pub(super) fn title(plan: &Plan) -> String {
     let mix: Vec<String> = images
         .map(|image| format!("{} {}", image.replicas, image.name))
         .collect();
-    let mut title = format!("hosts of {}", Bytes(plan.host.memory_bytes));
-    if plan.host.reserve_bytes > 0 {
-        title.push_str(&format!(
-            " with {} kept free",
-            Bytes(plan.host.reserve_bytes)
-        ));
-    }
-    format!("{title}; the mix is {}", mix.join(", "))
+    let memory = Bytes(plan.host.memory_bytes);
+    let kept = match plan.host.reserve_bytes {
+        0 => String::new(),
+        reserve => format!(" with {} kept free", Bytes(reserve)),
+    };
+    format!("hosts of {memory}{kept}; the mix is {}", mix.join(", "))
 }
 
 /// One measurement in one line.

@@ -5,7 +5,7 @@ use parquet::{
     column::reader::{ColumnReader, ColumnReaderImpl},
     data_type::{ByteArray, DataType},
     errors::{ParquetError, Result},
-    file::reader::RowGroupReader,
+    file::{metadata::ColumnChunkMetaData, reader::RowGroupReader},
 };
 
 /// Rows of one group that are read at once. Other programs that copy a table make groups
@@ -97,7 +97,7 @@ impl Group<'_> {
     fn column(&self, name: &str) -> Result<(ColumnReader, bool)> {
         let columns = self.group.metadata().columns().iter();
         let at = columns
-            .map(|column| column.column_descr())
+            .map(ColumnChunkMetaData::column_descr)
             .position(|column| column.name() == name && column.max_rep_level() == 0)
             .ok_or_else(|| general(&format!("it has no column '{name}'")))?;
         let column = self.group.metadata().column(at).column_descr();

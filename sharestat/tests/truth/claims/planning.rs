@@ -149,7 +149,7 @@ impl Stage {
     /// How much 'Cached' and the memory in use grow by eight containers.
     fn measure(&self, lowers: &Path) -> Result<(u64, u64), Skip> {
         let look = || {
-            let memory = MemInfo::read();
+            let memory = MemInfo::at_rest();
             let used = memory.bytes("MemTotal") - memory.bytes("MemFree");
             (memory.bytes("Cached"), used)
         };
