@@ -32,7 +32,8 @@ pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
     families.extend(host::coverage(&report.coverage, &report.measurement.hooks));
     families.push(filesystems(&report.filesystems));
     families.extend(groups(report));
-    families.extend(report.avoidable.iter().flat_map(avoidable));
+    families.extend(report.avoidable.iter().flat_map(host::avoidable));
+    families.extend(report.avoidable.iter().flat_map(avoidable_of_images));
     families.extend(host::about(&report.tool, &report.host, &report.measurement));
     let mut text = String::new();
     family::append(&mut text, Some(PREFIX), families).map_err(io::Error::other)?;
@@ -100,37 +101,16 @@ fn groups(report: &Report) -> Vec<Family> {
     metrics
 }
 
-/// Counters since the measurement began.
-fn avoidable(info: &AvoidableInfo) -> Vec<Family> {
-    let of_images = |value: fn(&AvoidableImage) -> u64| -> Vec<(Labels, u64)> {
+/// Counters of images since the measurement began.
+fn avoidable_of_images(info: &AvoidableInfo) -> [Family; 2] {
+    let of_images = |value: fn(&AvoidableImage) -> u64| -> Vec<(Labels, Value)> {
         let row = |image: &AvoidableImage| {
             let labels = vec![("image", image.name.clone()), ("id", image.id.clone())];
-            (labels, value(image))
+            (labels, Value::Whole(value(image)))
         };
         info.images.iter().map(row).collect()
     };
-    let plain = |bytes| vec![(Labels::new(), bytes)];
-    let counters = [
-        (
-            "avoidable_reads",
-            "Bytes read from storage while another page held them",
-            plain(info.reads_bytes),
-        ),
-        (
-            "avoidable_reclaim",
-            "Bytes reclaimed for which sharing would have left room",
-            plain(info.reclaim_bytes),
-        ),
-        (
-            "known_reads",
-            "Bytes read from storage whose content got known",
-            plain(info.read_bytes),
-        ),
-        (
-            "known_reclaim",
-            "Bytes reclaimed whose content was known",
-            plain(info.reclaimed_hashed_bytes),
-        ),
+    [
         (
             "image_avoidable_reads",
             "Bytes of an image read while another page held them",
@@ -141,13 +121,8 @@ fn avoidable(info: &AvoidableInfo) -> Vec<Family> {
             "Bytes of an image reclaimed for which sharing would have left room",
             of_images(|image| image.reclaim_bytes),
         ),
-    ];
-    let counter = |(name, help, rows): (_, _, Vec<(Labels, u64)>)| {
-        let rows = rows.into_iter();
-        let rows = rows.map(|(labels, bytes)| (labels, Value::Whole(bytes)));
-        Family::rows(name, help, Kind::Counter, rows.collect()).in_bytes()
-    };
-    counters.map(counter).into()
+    ]
+    .map(|(name, help, rows)| Family::rows(name, help, Kind::Counter, rows).in_bytes())
 }
 
 fn bytes(name: &'static str, help: &'static str, rows: Vec<(Labels, u64)>) -> Family {

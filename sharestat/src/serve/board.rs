@@ -174,11 +174,12 @@ impl Board {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::report::sample;
+    use crate::report::{document::AvoidableInfo, sample};
 
     /// A sample of the small measurement that other formats are tested with.
     pub(in super::super) fn sample(counted: bool) -> Sample {
-        let report = sample::report();
+        let mut report = sample::report();
+        report.avoidable = Some(AvoidableInfo::default());
         let now = Timestamp::now();
         Sample {
             taken: Instant::now(),

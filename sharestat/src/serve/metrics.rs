@@ -90,6 +90,7 @@ fn of_sample(sample: &Sample) -> Vec<Family> {
         &report.scopes,
         &report.mechanisms,
     ));
+    families.extend(report.avoidable.iter().flat_map(host::avoidable));
     families.extend(host::coverage(&sample.coverage, &sample.hooks));
     families.extend(host::about(&report.tool, &report.host, &report.measurement));
     families
@@ -160,7 +161,7 @@ mod tests {
         names
     }
 
-    const PROMISED: [&str; 8] = [
+    const PROMISED: [&str; 9] = [
         "sharestat_page_cache_bytes",
         "sharestat_duplicate_bytes",
         "sharestat_reclaimable_bytes",
@@ -169,6 +170,7 @@ mod tests {
         "sharestat_events_lost_total",
         "sharestat_hook_lost_total",
         "sharestat_hashed_bytes",
+        "sharestat_avoidable_reads_bytes_total",
     ];
     const ALWAYS: [&str; 6] = [
         "sharestat_up",

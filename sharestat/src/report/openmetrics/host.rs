@@ -8,7 +8,8 @@ use super::family::{Family, Kind, Labels, Value};
 use crate::{
     model::units::Bytes,
     report::document::{
-        Coverage, FilesystemEntry, Hook, MeasurementInfo, Mechanism, Scope, Tool, TotalBytes,
+        AvoidableInfo, Coverage, FilesystemEntry, Hook, MeasurementInfo, Mechanism, Scope, Tool,
+        TotalBytes,
     },
     report::host::Host,
 };
@@ -191,4 +192,30 @@ pub(crate) fn row(label: &'static str, value: &str, number: u64) -> (Labels, Val
 )]
 fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
+}
+/// Counters of what sharing would have spared, since the measurement began.
+pub(crate) fn avoidable(info: &AvoidableInfo) -> [Family; 4] {
+    [
+        (
+            "avoidable_reads",
+            "Bytes read from storage while another page held them",
+            info.reads_bytes,
+        ),
+        (
+            "avoidable_reclaim",
+            "Bytes reclaimed for which sharing would have left room",
+            info.reclaim_bytes,
+        ),
+        (
+            "known_reads",
+            "Bytes read from storage whose content got known",
+            info.read_bytes,
+        ),
+        (
+            "known_reclaim",
+            "Bytes reclaimed whose content was known",
+            info.reclaimed_hashed_bytes,
+        ),
+    ]
+    .map(|(name, help, bytes)| Family::counter(name, help, Some(Value::Whole(bytes))).in_bytes())
 }
