@@ -1,33 +1,31 @@
 //! Making a [`Report`] from a measurement: names are looked up, pages become bytes,
 //! lists are sorted by duplicate bytes, most first, then by name.
 
-use std::{cmp::Reverse, collections::HashMap, panic::resume_unwind, thread};
+mod names;
 
+use std::{panic::resume_unwind, thread};
+
+use self::names::Names;
 use super::{
     avoidable,
     document::{
-        AdviceEntry, CopyUpEntry, Coverage, FileEntry, FilesystemEntry, Hook, IdentityInfo,
-        MeasurementInfo, Mechanism, PartnerEntry, Reason, Report, SCHEMA, Scope, Skipped,
-        SureBytes, Tool, TotalBytes,
+        AdviceEntry, Coverage, FileEntry, Hook, IdentityInfo, MeasurementInfo, Mechanism, Reason,
+        Report, SCHEMA, Scope, Skipped, SureBytes, Tool, TotalBytes,
     },
     host::Host,
     owners::{Filter, Owners},
 };
 use crate::model::{
     advice::{Advice, advice},
-    copy_ups::{CopyUp, copy_ups},
-    files::{FileRow, Partner, partners_among, survey_files},
-    groups::group_rows,
-    inode::{Dev, InodeId, InodeKey},
+    copy_ups::copy_ups,
+    files::survey_files,
+    inode::InodeId,
     kin::Kin,
-    measurement::{Filesystem, Measurement},
+    measurement::Measurement,
     savings::{MechanismRow, savings_of},
     totals::Totals,
     units::Bytes,
 };
-
-/// Partners listed per file.
-const PARTNERS: usize = 3;
 
 impl Report {
     /// Sums up a measurement; `top` limits the list of files, 0 lists all.
@@ -248,188 +246,6 @@ fn coverage(measurement: &Measurement, totals: &Totals) -> Coverage {
         events_lost: measurement.events_lost,
         complete: measurement.complete,
     }
-}
-
-/// Who the inodes of a measurement are, with an answer for every one of them.
-struct Names<'a> {
-    measurement: &'a Measurement,
-    /// The known filesystems, then one for each device that none is known of.
-    filesystems: Vec<Filesystem>,
-    /// Position in `filesystems` of each inode with resident pages.
-    of_inode: HashMap<InodeId, usize>,
-}
-
-impl<'a> Names<'a> {
-    fn new(measurement: &'a Measurement) -> Self {
-        let mut filesystems = measurement.identity.filesystems.clone();
-        let mut by_dev: HashMap<Dev, usize> = HashMap::new();
-        for (position, filesystem) in filesystems.iter().enumerate() {
-            by_dev.entry(filesystem.dev).or_insert(position);
-        }
-        let known = filesystems.len();
-        let mut of_inode = HashMap::new();
-        for inode in measurement.index.inodes() {
-            let identity = measurement.identity.files.get(&inode.id);
-            let named = identity.map(|identity| identity.filesystem);
-            let position = named
-                .filter(|&position| position < known)
-                .unwrap_or_else(|| {
-                    *by_dev.entry(inode.key.dev).or_insert_with(|| {
-                        filesystems.push(unknown_filesystem(inode.key.dev));
-                        filesystems.len() - 1
-                    })
-                });
-            of_inode.insert(inode.id, position);
-        }
-        Self {
-            measurement,
-            filesystems,
-            of_inode,
-        }
-    }
-
-    fn filesystem_entries(&self) -> Vec<FilesystemEntry> {
-        let group_of = |inode: InodeId| u32::try_from(*self.of_inode.get(&inode)?).ok();
-        let rows = group_rows(&self.measurement.index, self.filesystems.len(), group_of);
-        let mut entries: Vec<FilesystemEntry> = self
-            .filesystems
-            .iter()
-            .zip(rows)
-            .filter(|(_, row)| row.resident.0 > 0)
-            .map(|(filesystem, row)| FilesystemEntry {
-                name: name_of(filesystem).to_owned(),
-                id: filesystem.id.clone(),
-                fs_type: filesystem.fs_type.clone(),
-                mount_point: filesystem.mount_point.clone(),
-                dev: filesystem.dev.to_string(),
-                resident_bytes: row.resident.0,
-                duplicate_bytes: row.duplicate.0,
-                exclusive_bytes: row.exclusive.0,
-                saving_share_bytes: row.saving_share,
-            })
-            .collect();
-        entries.sort_by(|one, other| {
-            let rank = |entry: &FilesystemEntry| Reverse(entry.duplicate_bytes);
-            (rank(one), &one.name).cmp(&(rank(other), &other.name))
-        });
-        entries
-    }
-
-    fn copy_up_entries(&self, copy_ups: &[CopyUp], top: usize) -> Vec<CopyUpEntry> {
-        let most = if top == 0 { usize::MAX } else { top };
-        let entry = |copy_up: &CopyUp| CopyUpEntry {
-            path: self.path(copy_up.copy),
-            source: self.path(copy_up.source),
-            equal_bytes: copy_up.equal.0,
-            differing_bytes: copy_up.differing.0,
-            metadata_only: copy_up.metadata_only,
-        };
-        copy_ups.iter().take(most).map(entry).collect()
-    }
-
-    fn file_entries(
-        &self,
-        rows: Vec<FileRow>,
-        top: usize,
-        owners: &Owners<'_>,
-    ) -> Vec<(InodeId, FileEntry)> {
-        let index = &self.measurement.index;
-        let mut rows: Vec<(String, FileRow)> = rows
-            .into_iter()
-            .filter(|row| owners.shows_file(row.inode))
-            .map(|row| (self.path(row.inode), row))
-            .collect();
-        // Files without a duplicate page are nobody's partners.
-        let holders: Vec<InodeId> = rows
-            .iter()
-            .filter(|(_, row)| row.duplicate.0 > 0)
-            .map(|(_, row)| row.inode)
-            .collect();
-        rows.sort_by(|(path, row), (other_path, other)| {
-            (Reverse(row.duplicate), path, row.inode).cmp(&(
-                Reverse(other.duplicate),
-                other_path,
-                other.inode,
-            ))
-        });
-        if top > 0 {
-            rows.truncate(top);
-        }
-        let listed: Vec<InodeId> = rows.iter().map(|(_, row)| row.inode).collect();
-        let mut partners = partners_among(index, &listed, holders.into_iter(), PARTNERS);
-        rows.into_iter()
-            .map(|(path, row)| {
-                let partners = partners.remove(&row.inode).unwrap_or_default();
-                (row.inode, self.file_entry(path, &row, &partners, owners))
-            })
-            .collect()
-    }
-
-    fn file_entry(
-        &self,
-        path: String,
-        row: &FileRow,
-        partners: &[Partner],
-        owners: &Owners<'_>,
-    ) -> FileEntry {
-        let key = self.key(row.inode);
-        let filesystem = self.of_inode.get(&row.inode);
-        FileEntry {
-            path,
-            fs: filesystem.map_or_else(String::new, |&position| {
-                name_of(&self.filesystems[position]).to_owned()
-            }),
-            dev: key.dev.to_string(),
-            ino: key.ino,
-            resident_bytes: row.resident.0,
-            duplicate_bytes: row.duplicate.0,
-            exclusive_bytes: row.exclusive.0,
-            saving_share_bytes: row.saving_share,
-            layer: owners.layer_of(row.inode),
-            images: owners.images_of(row.inode),
-            containers: owners.containers_of(row.inode),
-            partners: partners
-                .iter()
-                .map(|partner| PartnerEntry {
-                    path: self.path(partner.inode),
-                    shared_bytes: partner.shared.0,
-                })
-                .collect(),
-        }
-    }
-
-    fn key(&self, inode: InodeId) -> InodeKey {
-        self.measurement
-            .index
-            .key(inode)
-            .copied()
-            .unwrap_or_default()
-    }
-
-    /// The path of a file; an inode that nothing is known of is shown by its numbers.
-    fn path(&self, inode: InodeId) -> String {
-        self.measurement.identity.files.get(&inode).map_or_else(
-            || {
-                let key = self.key(inode);
-                format!("{}:{}", key.dev, key.ino)
-            },
-            |identity| identity.path.clone(),
-        )
-    }
-}
-
-fn unknown_filesystem(dev: Dev) -> Filesystem {
-    Filesystem {
-        dev,
-        fs_type: "unknown".to_owned(),
-        id: dev.to_string(),
-        mount_point: None,
-        source: None,
-    }
-}
-
-fn name_of(filesystem: &Filesystem) -> &str {
-    filesystem.mount_point.as_deref().unwrap_or(&filesystem.id)
 }
 
 #[cfg(test)]

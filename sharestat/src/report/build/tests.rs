@@ -4,6 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    model::inode::{Dev, InodeKey},
+    report::document::FilesystemEntry,
+};
+use crate::{
     model::{
         page::Observation,
         samples::{self, ZERO},

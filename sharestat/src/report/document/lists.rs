@@ -1,0 +1,113 @@
+//! The rows of a report's lists: what a group of files, a filesystem or a file holds.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a layer, image, container or memory cgroup holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Group {
+    /// Name to show.
+    pub name: String,
+    /// What identifies it.
+    pub id: String,
+    /// In the page cache.
+    pub resident_bytes: u64,
+    /// Pages whose content has any other copy.
+    pub duplicate_bytes: u64,
+    /// Pages whose content has no copy outside.
+    pub exclusive_bytes: u64,
+    /// Its part of what sharing would save; the parts of files add up to the duplicate
+    /// bytes.
+    pub saving_share_bytes: f64,
+    /// Of images and containers: resident, layers of `n` of them counted as an n-th.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proportional_bytes: Option<f64>,
+    /// Of a container: page cache charged to its memory cgroups, of whatever files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charged_bytes: Option<u64>,
+    /// Who keeps it: `docker`, `containerd`, `podman`, `flatpak`, `snap` or `mount`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+    /// Of a layer: `lower`, `upper`, `image-file` or `image-mount`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Of a layer: its directory or file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// Of a layer: the images that have it; of a container: its image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
+    /// Of an image or container: its layers, by `id`, lowest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<String>,
+    /// Of a memory cgroup: the container it belongs to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<String>,
+    /// Of a container: its pod, `namespace/name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+}
+
+/// What a filesystem (superblock) holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FilesystemEntry {
+    /// Its mount point, else its id.
+    pub name: String,
+    /// What it is mounted from, or the kernel's name for the superblock.
+    pub id: String,
+    /// Its type.
+    pub fs_type: String,
+    /// Where it is mounted; null when it is mounted nowhere that we can see.
+    pub mount_point: Option<String>,
+    /// Its device number, `major:minor`.
+    pub dev: String,
+    /// In the page cache.
+    pub resident_bytes: u64,
+    /// Pages whose content has any other copy.
+    pub duplicate_bytes: u64,
+    /// Pages whose content has no copy outside.
+    pub exclusive_bytes: u64,
+    /// Its part of what sharing would save; the parts add up to the duplicate bytes.
+    pub saving_share_bytes: f64,
+}
+
+/// What a file holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FileEntry {
+    /// Its path, `fs:ino` when it has no name.
+    pub path: String,
+    /// The name of its filesystem, as in `filesystems`.
+    pub fs: String,
+    /// Its device number, `major:minor`.
+    pub dev: String,
+    /// Its inode number.
+    pub ino: u64,
+    /// In the page cache.
+    pub resident_bytes: u64,
+    /// Pages whose content has any other copy.
+    pub duplicate_bytes: u64,
+    /// Pages whose content has no copy outside the file.
+    pub exclusive_bytes: u64,
+    /// Its part of what sharing would save; the parts add up to the duplicate bytes.
+    pub saving_share_bytes: f64,
+    /// The name of its layer, as in `layers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// The names of the images that have the layer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
+    /// The names of the containers that show the layer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<String>,
+    /// The files that it shares most content with, zero pages aside.
+    pub partners: Vec<PartnerEntry>,
+}
+
+/// Another file with the same contents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PartnerEntry {
+    /// Its path.
+    pub path: String,
+    /// Pages of the first file whose content this one also holds.
+    pub shared_bytes: u64,
+}
