@@ -9,14 +9,7 @@ use aya::{
 };
 use sharestat_ebpf::records::FaultKey;
 
-use super::{
-    btf::KernelTypes,
-    capabilities,
-    error::Error,
-    layout::layout_of,
-    object::{self, Parameters},
-    perf_event,
-};
+use super::{error::Error, kprobes, object, perf_event};
 
 /// The program that runs at each.
 const PROGRAM: &str = "fault_hit";
@@ -47,13 +40,7 @@ impl FaultProbe {
     /// # Errors
     /// When the kernel has no kprobes, refuses this one, or a privilege is missing.
     pub fn start(address: u64, process: Option<u32>) -> Result<Self, Error> {
-        if !object::is_embedded() {
-            return Err(Error::WithoutBpf);
-        }
-        let kind = perf_event::kprobe_type().ok_or(Error::NoKprobes)?;
-        capabilities::require()?;
-        let layout = layout_of(&KernelTypes::of_kernel()?)?;
-        let mut ebpf = object::open(&Parameters::for_probes(&layout, 1))?;
+        let (kind, mut ebpf) = kprobes::open(1)?;
         let counts = PerCpuHashMap::try_from(object::take_map(&mut ebpf, "FAULTS")?)
             .map_err(|error| object::map_error("FAULTS", error))?;
         let mut only: Array<MapData, u32> =
@@ -61,7 +48,7 @@ impl FaultProbe {
                 .map_err(|error| object::map_error("FAULT_PROCESS", error))?;
         only.set(0, process.unwrap_or(0), 0)
             .map_err(|error| object::map_error("FAULT_PROCESS", error))?;
-        let program = object::kprobe_program(&mut ebpf, PROGRAM)?;
+        let program = kprobes::program(&mut ebpf, PROGRAM)?;
         let event = perf_event::kprobe(kind, address, program)
             .map_err(|source| Error::KprobeRefused { source })?;
         Ok(Self {

@@ -20,6 +20,7 @@ pub(crate) mod fuzzing;
 pub mod instrument;
 mod kernel_log;
 mod keys;
+mod kprobes;
 pub mod layout;
 pub mod live;
 pub mod moment;

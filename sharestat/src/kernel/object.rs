@@ -235,25 +235,6 @@ pub(super) fn map_error(map: &'static str, error: aya::maps::MapError) -> Error 
     }
 }
 
-/// Loads the kprobe program `name`.
-pub(super) fn kprobe_program<'a>(
-    ebpf: &'a mut Ebpf,
-    name: &'static str,
-) -> Result<std::os::fd::BorrowedFd<'a>, Error> {
-    let program: &mut aya::programs::KProbe = ebpf
-        .program_mut(name)
-        .ok_or(Error::Missing { name })?
-        .try_into()
-        .map_err(|source| program_error(name, &source))?;
-    program
-        .load()
-        .map_err(|source| program_error(name, &source))?;
-    let descriptor = program
-        .fd()
-        .map_err(|source| program_error(name, &source))?;
-    Ok(std::os::fd::AsFd::as_fd(descriptor))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

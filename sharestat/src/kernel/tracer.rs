@@ -9,14 +9,7 @@ use aya::{
 };
 use sharestat_ebpf::records::{TracedPlace, TracedSite};
 
-use super::{
-    btf::KernelTypes,
-    capabilities,
-    error::Error,
-    layout::layout_of,
-    object::{self, Parameters},
-    perf_event,
-};
+use super::{error::Error, kprobes, object, perf_event};
 
 /// The program that runs at each instruction.
 const PROGRAM: &str = "trace_hit";
@@ -61,14 +54,8 @@ impl Tracer {
         probes: &[Probe],
         device: Option<u32>,
     ) -> Result<(Self, Vec<(Probe, String)>), Error> {
-        if !object::is_embedded() {
-            return Err(Error::WithoutBpf);
-        }
-        let kind = perf_event::kprobe_type().ok_or(Error::NoKprobes)?;
-        capabilities::require()?;
         let capacity = u32::try_from(probes.len()).unwrap_or(u32::MAX);
-        let layout = layout_of(&KernelTypes::of_kernel()?)?;
-        let mut ebpf = object::open(&Parameters::for_probes(&layout, capacity))?;
+        let (kind, mut ebpf) = kprobes::open(capacity)?;
         let failed = object::map_error;
         let mut places: maps::HashMap<MapData, u64, Plain<TracedPlace>> =
             maps::HashMap::try_from(object::take_map(&mut ebpf, "TRACED")?)
@@ -99,7 +86,7 @@ impl Tracer {
                 .insert(ip, zeros, 0)
                 .map_err(|error| failed("TRACES", error))?;
         }
-        let descriptor = object::kprobe_program(&mut ebpf, PROGRAM)?;
+        let descriptor = kprobes::program(&mut ebpf, PROGRAM)?;
         let mut events = Vec::with_capacity(probes.len());
         let mut refused = Vec::new();
         for probe in probes {
