@@ -91,13 +91,16 @@ impl fmt::Display for Bytes {
         if self.0 < 1024 {
             return formatter.pad(&format!("{} B", self.0));
         }
+        // Tenths of the unit, to the nearest; 1,024 of a unit are one of the next.
+        let tenths_of = |unit: usize| {
+            let one = 1_u128 << (10 * (unit + 1));
+            (u128::from(self.0) * 10 + one / 2) / one
+        };
         let mut unit = 0;
-        let mut scaled = self.0;
-        while scaled >= 1024 * 1024 && unit + 1 < UNITS.len() {
-            scaled >>= 10;
+        while tenths_of(unit) >= 10_240 && unit + 1 < UNITS.len() {
             unit += 1;
         }
-        let tenths = scaled * 10 / 1024;
+        let tenths = tenths_of(unit);
         formatter.pad(&format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit]))
     }
 }
