@@ -51,7 +51,7 @@ pub fn write(report: &Report, layout: Layout, mut out: impl Write) -> io::Result
     ] {
         if !groups.is_empty() {
             heading(&mut out, layout, title)?;
-            print(&mut out, &owned::groups(groups, layout))?;
+            owned::write_groups(&mut out, groups, layout)?;
         }
     }
     if !report.copy_ups.is_empty() {

@@ -1,9 +1,11 @@
 //! The tables of layers, images, containers and copy-ups, what to do about them, and the
 //! sums of a recording over time.
 
+use std::io::{self, Write};
+
 use comfy_table::{Cell, Table};
 
-use super::{Holding, Layout, arrange, holdings, number, percent, shown, table};
+use super::{Holding, Layout, arrange, holdings, number, percent, print, shown, table};
 use crate::{
     model::units::Bytes,
     report::{
@@ -12,7 +14,26 @@ use crate::{
     },
 };
 
-pub(super) fn groups(groups: &[Group], layout: Layout) -> Table {
+/// Layers, images, containers or cgroups that are listed: hosts have thousands, and the
+/// other formats have all of them.
+pub(super) const MOST_GROUPS: usize = 20;
+
+/// The groups, most duplicate bytes first, as many as are listed.
+pub(super) fn write_groups(mut out: impl Write, all: &[Group], layout: Layout) -> io::Result<()> {
+    let (listed, more) = all.split_at(all.len().min(MOST_GROUPS));
+    print(&mut out, &groups(listed, layout))?;
+    if more.is_empty() {
+        return Ok(());
+    }
+    let resident = Bytes(more.iter().map(|group| group.resident_bytes).sum());
+    let more = more.len();
+    writeln!(
+        out,
+        "and {more} more, {resident} resident: see '--format json'"
+    )
+}
+
+fn groups(groups: &[Group], layout: Layout) -> Table {
     let rows = groups.iter().map(|group| Holding {
         resident: Bytes(group.resident_bytes),
         duplicate: Bytes(group.duplicate_bytes),

@@ -241,3 +241,16 @@ duplicate   saving  file, and what it shares with others
 ";
     assert_eq!(written(&report(), Some(60)), expected);
 }
+
+#[test]
+fn long_lists_of_groups_are_cut_and_say_so() {
+    let mut report = sample::report();
+    let one = report.memcgs[0].clone();
+    report.memcgs = vec![one; owned::MOST_GROUPS + 3];
+    let text = written(&report, None);
+    assert_eq!(text.matches("a.service").count(), owned::MOST_GROUPS);
+    assert!(
+        text.contains("\nand 3 more, 72.0 KiB resident: see '--format json'\n"),
+        "{text}"
+    );
+}
