@@ -25,6 +25,7 @@ use super::{
     kernel_log::KernelLog,
     movement::{Distributions, Flow},
     names::Names,
+    own_cost::return_freed_memory,
 };
 use crate::{
     model::{journal::Journal, measurement::Measurement},
@@ -123,6 +124,7 @@ impl Live {
         let mut collector = Collector::new(options.seed, names, &instrument);
         collector.watch();
         collector.begin_census();
+        return_freed_memory();
         let budget = Budget::new(options.cpu_budget, BURST, Instant::now());
         Ok(Self {
             instrument,

@@ -27,6 +27,7 @@ pub mod moment;
 pub mod movement;
 mod names;
 pub mod object;
+pub(crate) mod own_cost;
 mod perf_event;
 pub mod probes;
 mod proven;

@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use procfs::process::Process;
-use rustix::time::{ClockId, clock_gettime};
 
 use super::{
     live::LiveView,
     movement::{Distributions, Flow},
+    own_cost::{process_time, resident_memory},
 };
 use crate::model::{measurement::Measurement, units::Bytes};
 
@@ -59,19 +58,4 @@ impl<'a> From<&LiveView<'a>> for Moment<'a> {
             rss: resident_memory(),
         }
     }
-}
-
-/// CPU time that this process has used.
-pub(crate) fn process_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(
-        u64::try_from(time.tv_sec).unwrap_or(0),
-        u32::try_from(time.tv_nsec).unwrap_or(0),
-    )
-}
-
-/// Resident memory of this process.
-pub(crate) fn resident_memory() -> Bytes {
-    let statm = Process::myself().and_then(|process| process.statm());
-    Bytes(statm.map_or(0, |statm| statm.resident * procfs::page_size()))
 }

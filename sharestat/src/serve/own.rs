@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
-    kernel::moment::{process_time, resident_memory},
+    kernel::own_cost::{process_time, resident_memory},
     report::openmetrics::{
         family::{Family, Kind, Value},
         host::row,

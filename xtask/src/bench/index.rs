@@ -9,11 +9,12 @@ use super::{
 use crate::{process::Run, workspace};
 
 /// Questions of the benchmark that become rows.
-const QUESTIONS: [&str; 5] = [
+const QUESTIONS: [&str; 6] = [
     "insert in runs (user engine)",
     "add, claim, observe in runs (BPF engine)",
     "file rows",
-    "scopes",
+    "savings",
+    "savings, all files of one size",
     "remove everything",
 ];
 
@@ -67,7 +68,7 @@ mod tests {
 
     #[test]
     fn figures_become_rows() {
-        let text = "      500 ms  insert in runs (user engine)\n     5000000 pages, Totals {}\n          24 bytes per page\n       50 ms  scopes\n";
+        let text = "      500 ms  insert in runs (user engine)\n     5000000 pages, Totals {}\n          24 bytes per page\n       50 ms  savings\n";
         let rows = rows(text);
         assert_eq!(rows[0].value, Some(24.0));
         assert_eq!(rows[1].value, Some(100.0));

@@ -25,8 +25,8 @@ use crate::{
 
 /// Part of one CPU that making the lists may take, one in so many: while much changes,
 /// and while little does.
-const BUSY: u32 = 50;
-const QUIET: u32 = 200;
+const BUSY: u32 = 100;
+const QUIET: u32 = 400;
 /// Oldest that the lists get in the same cases.
 const BUSY_AGE: Duration = Duration::from_secs(30);
 const QUIET_AGE: Duration = Duration::from_mins(3);
@@ -252,10 +252,10 @@ mod tests {
             at: now.checked_sub(Duration::from_secs(ago)).unwrap_or(now),
             took: Duration::from_millis(took),
         };
-        assert!(!made(5, 100).is_recent(true, now));
-        assert!(made(4, 100).is_recent(true, now));
-        assert!(made(19, 100).is_recent(false, now));
-        assert!(!made(20, 100).is_recent(false, now));
+        assert!(!made(10, 100).is_recent(true, now));
+        assert!(made(9, 100).is_recent(true, now));
+        assert!(made(39, 100).is_recent(false, now));
+        assert!(!made(40, 100).is_recent(false, now));
         assert!(
             !made(180, 60_000).is_recent(false, now),
             "the oldest there is"

@@ -1,6 +1,8 @@
 //! The heat map: for two layers, the copies whose nearest copy is in the other one. A sign
 //! says how much, so that nothing depends on colour; below it the largest pairs in numbers.
 
+use std::collections::HashMap;
+
 use ratatui::text::{Line, Span};
 
 use super::{
@@ -48,16 +50,17 @@ pub(super) fn sections(state: &State, columns: usize) -> Vec<Section> {
 /// The layers that share most, as many as there is room for.
 fn layers(identity: &Identity, columns: usize) -> Vec<&GroupRow> {
     let room = columns.saturating_sub(NAME + 4) / CELL;
-    let shares = |id: &str| {
-        let of = identity.pairs.iter();
-        of.filter(|pair| *pair.one == *id || *pair.other == *id)
-            .map(|pair| pair.shared.0)
-            .sum::<u64>()
-    };
+    // Thousands of layers have ten thousands of pairs, and this is done for each picture.
+    let mut shares: HashMap<&str, u64> = HashMap::new();
+    for pair in identity.pairs.iter() {
+        for id in [&pair.one, &pair.other] {
+            *shares.entry(id).or_default() += pair.shared.0;
+        }
+    }
     let mut sharing: Vec<(u64, &GroupRow)> = identity
         .layers
         .iter()
-        .map(|layer| (shares(&layer.id), layer))
+        .map(|layer| (shares.get(&*layer.id).copied().unwrap_or(0), layer))
         .filter(|(shared, _)| *shared > 0)
         .collect();
     sharing.sort_by(|one, other| {
@@ -70,14 +73,20 @@ fn layers(identity: &Identity, columns: usize) -> Vec<&GroupRow> {
     sharing.into_iter().map(|(_, layer)| layer).collect()
 }
 
-fn shared(identity: &Identity, one: &GroupRow, other: &GroupRow) -> u64 {
-    let is =
-        |a: &str, b: &str| (*one.id == *a && *other.id == *b) || (*one.id == *b && *other.id == *a);
-    let pair = identity
+/// Bytes shared by two of `shown`, by their places in it, both ways.
+fn cells(identity: &Identity, shown: &[&GroupRow]) -> HashMap<(usize, usize), u64> {
+    let places: HashMap<&str, usize> = shown
+        .iter()
+        .enumerate()
+        .map(|(place, layer)| (&*layer.id, place))
+        .collect();
+    let place = |id: &str| places.get(id).copied();
+    identity
         .pairs
         .iter()
-        .find(|pair| is(&pair.one, &pair.other));
-    pair.map_or(0, |pair| pair.shared.0)
+        .filter_map(|pair| Some((place(&pair.one)?, place(&pair.other)?, pair.shared.0)))
+        .flat_map(|(one, other, shared)| [((one, other), shared), ((other, one), shared)])
+        .collect()
 }
 
 /// Which sign: 0 for nothing, 5 for more than half of the largest.
@@ -125,6 +134,7 @@ fn map(
         format!("{}{numbers}", " ".repeat(4 + room)),
         theme.style(Role::Dim),
     ));
+    let cells = cells(identity, shown);
     for (number, layer) in shown.iter().enumerate() {
         let name = clean(&layer.name, theme.glyphs.ascii);
         let name = pad_right(&keep_ends(&name, room, theme.glyphs.cut), room);
@@ -132,12 +142,12 @@ fn map(
             "{} {name}",
             pad_left(&(number + 1).to_string(), 3)
         ))];
-        for (column, other) in shown.iter().enumerate() {
+        for column in 0..shown.len() {
             if column == number {
                 spans.push(Span::styled(pad_left("\\", CELL), theme.style(Role::Dim)));
                 continue;
             }
-            let step = step(shared(identity, layer, other), most);
+            let step = step(cells.get(&(number, column)).copied().unwrap_or(0), most);
             let role = [
                 Role::Dim,
                 Role::Dim,
