@@ -1,59 +1,90 @@
-//! `cargo xtask demo-recording`: makes the recording that `sharestat demo` plays. Overlay
-//! mounts on a filesystem of their own, over layers that hold the same files under other
-//! names, are read as containers would; nothing of the host gets into the recording.
+//! `cargo xtask demo-recording`: makes the recording that `sharestat demo` plays, in a guest:
+//! containers of three images in a store like Podman's. Nothing of this machine gets into it.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::PathBuf, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{
-    build,
-    process::{Run, as_root},
+    cache::Cache,
+    guest_build,
+    setup::{
+        self,
+        kernels::{self, Series},
+    },
+    vm::{self, Cargo, Ending, Guest, MachineOptions, Output},
     workspace,
 };
 
-/// Where the scenario lives while it is recorded, so that paths in the recording read well.
-const PLACE: &str = "/srv/demo";
 /// Largest recording that may be put into the binary.
-const MOST_BYTES: u64 = 100_000;
+const MOST_BYTES: usize = 200_000;
+/// Time for booting and for the scenario.
+const TIME_OUT: Duration = Duration::from_mins(5);
+
+/// Options of `cargo xtask demo-recording`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Options {
+    /// Kernel to boot: 6.1, 6.12, 7.2 or 7.3
+    #[arg(long, default_value_t = Series::V7_3)]
+    kernel: Series,
+    #[command(flatten)]
+    machine: MachineOptions,
+    /// A statically linked sharestat, instead of one that is built first
+    #[arg(long)]
+    binary: Option<PathBuf>,
+}
 
 /// Builds, records the scenario and puts the recording where the next build embeds it.
 ///
 /// # Errors
-/// When the scenario cannot be mounted (needs root, loop devices and overlayfs) or
-/// recorded.
-pub(crate) fn record(binary: Option<PathBuf>) -> Result<()> {
-    let binary = match binary {
+/// When something cannot be provided or built, or the guest fails.
+pub(crate) fn record(options: Options) -> Result<()> {
+    let Options {
+        kernel: series,
+        machine,
+        binary,
+    } = options;
+    let cache = Cache::open()?;
+    setup::for_guests(&cache)?;
+    let (kernel, _) = kernels::provide(&cache, series)?;
+    let sharestat = match binary {
         Some(binary) => binary,
-        None => build::release(false)?,
+        None => guest_build::sharestat()?,
     };
-    ensure!(
-        !Path::new(PLACE).exists(),
-        "'{PLACE}' exists; it is needed for the scenario: move it away"
-    );
-    let work = workspace::target("demo");
-    fs::create_dir_all(&work).with_context(|| format!("cannot create '{}'", work.display()))?;
-    let script = work.join("scenario.sh");
+    let script = workspace::target("demo.sh");
     fs::write(&script, include_str!("demo.sh"))
-        .with_context(|| format!("cannot write '{}'", script.display()))?;
-    let recording = work.join("demo.ssr");
-    // A host name of its own; the script unmounts whatever happens.
-    let mut scenario: Command = as_root("unshare");
-    scenario
-        .args(["--uts", "sh", "-eu"])
-        .args([&script, &binary, &work, &recording])
-        .arg(PLACE);
-    let recorded = scenario.run();
-    as_root("rmdir").arg(PLACE).run()?;
-    recorded?;
-    let bytes =
-        fs::read(&recording).with_context(|| format!("cannot read '{}'", recording.display()))?;
+        .with_context(|| format!("'{}' cannot be written", script.display()))?;
+    let guest = Guest {
+        kernel,
+        machine,
+        time_out: Some(TIME_OUT),
+        cargo: vec![
+            Cargo {
+                from: sharestat,
+                to: "/bin/sharestat".to_owned(),
+            },
+            Cargo {
+                from: script,
+                to: "/guest/demo.sh".to_owned(),
+            },
+        ],
+        command: "sh -eu /guest/demo.sh".to_owned(),
+    };
+    let mut lines = String::new();
+    let mut take = |line: &str| lines.push_str(line.trim());
+    match vm::boot(&cache, &guest, Output::Lines(&mut take))? {
+        Ending::Exited(0) => {}
+        Ending::Exited(code) => bail!("the scenario ended with {code} in the guest"),
+        Ending::Died(console) | Ending::TimedOut(console) => {
+            bail!("the guest did not end by itself; its console:\n{console}")
+        }
+    }
+    let bytes = STANDARD
+        .decode(&lines)
+        .context("the guest did not send a recording")?;
     ensure!(
-        bytes.len() as u64 <= MOST_BYTES,
+        bytes.len() <= MOST_BYTES,
         "the recording has {} bytes; at most {MOST_BYTES} go into the binary",
         bytes.len()
     );

@@ -17,7 +17,7 @@ mod test;
 mod vm;
 mod workspace;
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -58,11 +58,7 @@ enum Task {
     /// Write docs/derefs-KERNEL.md: what 'sharestat derefs' finds on a kernel in a guest
     DerefsReport(derefs_report::Options),
     /// Record the scenario that 'sharestat demo' plays
-    DemoRecording {
-        /// Record with this binary instead of a release that is built first
-        #[arg(long)]
-        binary: Option<PathBuf>,
-    },
+    DemoRecording(demo::Options),
     /// Watch a guest for minutes while files and containers come and go
     Soak(soak::Options),
     /// Feed the parsers with made-up input, led by coverage; fails on a crash
@@ -95,7 +91,7 @@ fn perform(task: Task) -> Result<i32> {
         Task::Test(options) => test::run(&options),
         Task::Bench(options) => bench::run(options),
         Task::DerefsReport(options) => derefs_report::run(options),
-        Task::DemoRecording { binary } => demo::record(binary).map(|()| 0),
+        Task::DemoRecording(options) => demo::record(options).map(|()| 0),
         Task::Soak(options) => soak::run(options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Check => check::run().map(|()| 0),

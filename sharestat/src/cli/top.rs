@@ -147,7 +147,11 @@ mod tests {
         assert!(identity.layers.layers.len() > 3, "{:?}", identity.layers);
         for file in identity.files.values() {
             assert!(file.place.layer.is_some(), "{file:?}");
-            assert!(file.path.starts_with("/srv/demo"), "{}", file.path);
+            assert!(
+                file.path.starts_with("/var/lib/containers/storage"),
+                "{}",
+                file.path
+            );
         }
     }
 
