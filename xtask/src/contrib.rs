@@ -1,6 +1,6 @@
-//! Checks what is in `contrib/` with the programs that will read it: promtool and
-//! systemd-analyze. Where one is not to be had, that is said. What needs no program is
-//! checked by the tests of sharestat.
+//! Checks what is in `contrib/` with the programs that will read it, promtool and
+//! systemd-analyze, and by the schemas of Grafana and Kubernetes. Where one is not to be had,
+//! that is said. What needs none is checked by the tests of sharestat.
 
 use std::{
     fs,
@@ -13,17 +13,40 @@ use anyhow::{Context, Result};
 use crate::{
     cache::Cache,
     process::Run,
-    setup::{apt::Apt, host},
+    setup::{apt::Apt, host, python},
     workspace,
 };
+
+/// The most that `systemd-analyze security` may find the unit exposed, in per cent. Versions
+/// of systemd differ by some tenths; what the unit needs makes up the rest: root,
+/// `CAP_SYS_ADMIN`, BPF, the `/proc` of others and a socket.
+const EXPOSED: &str = "40";
 
 /// Runs all checks that can be run.
 ///
 /// # Errors
 /// When a program finds something wrong.
 pub(crate) fn check() -> Result<()> {
-    prometheus(&workspace::root().join("contrib/prometheus"))?;
-    systemd(&workspace::root().join("contrib/systemd/sharestat.service"))
+    let contrib = workspace::root().join("contrib");
+    prometheus(&contrib.join("prometheus"))?;
+    schemas(&contrib)?;
+    systemd(&contrib.join("systemd/sharestat.service"))
+}
+
+/// The dashboard and the daemon set.
+fn schemas(folder: &Path) -> Result<()> {
+    let python = match Cache::open().and_then(|cache| python::provide(&cache)) {
+        Ok((python, _)) => python,
+        Err(error) => {
+            eprintln!("skipped: dashboard and daemon set are not held against schemas: {error:#}");
+            return Ok(());
+        }
+    };
+    Command::new(python)
+        .arg(workspace::root().join("xtask/src/contrib/schemas.py"))
+        .arg(folder.join("grafana/sharestat.json"))
+        .arg(folder.join("kubernetes/daemonset.yaml"))
+        .run()
 }
 
 fn prometheus(folder: &Path) -> Result<()> {
@@ -53,8 +76,9 @@ fn promtool() -> Result<PathBuf> {
         return Ok(program);
     }
     let cache = Cache::open()?;
-    let folder = cache.folder("prometheus", |staging| {
-        Apt::new(&cache)?.unpack(&["prometheus".to_owned()], staging)
+    // A package of its own since Debian 13.
+    let folder = cache.folder("promtool", |staging| {
+        Apt::new(&cache)?.unpack(&["promtool".to_owned()], staging)
     })?;
     let program = folder.join("usr/bin/promtool");
     Command::new(&program).arg("--version").text()?;
@@ -76,5 +100,20 @@ fn systemd(unit: &Path) -> Result<()> {
     Command::new("systemd-analyze")
         .args(["verify", "--man=no"])
         .arg(&copy)
-        .run()
+        .run()?;
+    let judged = Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--no-pager", "--threshold"])
+        .arg(EXPOSED)
+        .arg(&copy)
+        .text()?;
+    eprintln!("{}", judged.lines().next_back().unwrap_or_default().trim());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_is_in_contrib_is_taken_by_those_who_read_it() {
+        super::check().expect("nothing is wrong");
+    }
 }

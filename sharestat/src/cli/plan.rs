@@ -4,6 +4,7 @@ mod args;
 mod inputs;
 mod mix;
 mod parts;
+mod private;
 mod scenarios;
 mod speakers;
 

@@ -50,6 +50,12 @@ impl Cgroups {
         }
     }
 
+    /// Where the hierarchy is mounted.
+    #[must_use]
+    pub fn root(&self) -> Option<&Path> {
+        self.root.as_deref()
+    }
+
     /// Whether there is a hierarchy to look for cgroups in.
     #[must_use]
     pub const fn are_mounted(&self) -> bool {

@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::Path};
 
 use super::{
     bolt::{Bolt, Bucket, Entry},
-    cgroups, charges,
+    cgroups,
     escape::{path_of, printable},
     image_files,
     mounts::MountTable,
@@ -13,7 +13,7 @@ use super::{
     storage,
     warning::Warnings,
 };
-use crate::fuzzing::scratch::Scratch;
+use crate::{fuzzing::scratch::Scratch, model::memory::MemoryStat};
 
 /// Mounts of one table that are asked for names.
 const ASKED: usize = 32;
@@ -118,8 +118,8 @@ pub(crate) fn cgroup(input: &[u8]) -> bool {
     let (path, rest) = input.split_at(end.unwrap_or(input.len()));
     let owner = cgroups::owner_of(path_of(path));
     let _ = cgroups::container_of(path_of(path), &HashMap::new());
-    let charged = charges::charged(&String::from_utf8_lossy(rest));
-    !owner.containers.is_empty() && charged.is_some()
+    let stat = MemoryStat::parse(&String::from_utf8_lossy(rest));
+    !owner.containers.is_empty() && stat.is_ok()
 }
 
 /// The name of an extended attribute, a zero byte, its value.

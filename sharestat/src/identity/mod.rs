@@ -6,7 +6,6 @@ mod bad_input_tests;
 pub mod bolt;
 pub mod cgroups;
 mod changes;
-pub mod charges;
 pub mod escape;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -15,6 +14,7 @@ mod join;
 pub mod layers;
 pub mod locate;
 pub mod memcgs;
+pub mod memory;
 pub mod mounts;
 pub mod namespaces;
 pub mod overlay;

@@ -12,7 +12,7 @@ use super::{
     index::ContentIndex,
     inode::{Dev, InodeId},
     layers::{ContainerId, LayerId, Layers},
-    units::Bytes,
+    memory::MemoryStat,
 };
 
 /// Which engine measured.
@@ -137,8 +137,8 @@ pub struct Identities {
     pub extents: HashMap<InodeId, Extents>,
     /// The memory cgroups that pages are charged to.
     pub memcgs: HashMap<MemcgId, Memcg>,
-    /// Page cache charged to containers as their cgroups count it, where pages do not tell.
-    pub charged: HashMap<ContainerId, Bytes>,
+    /// What containers use, as their cgroups count it.
+    pub memory: HashMap<ContainerId, MemoryStat>,
     /// Sentences about what could not be found out.
     pub warnings: Vec<String>,
 }

@@ -2,7 +2,7 @@
 //! assumptions in words.
 
 use super::{
-    document::{Check, HostEntry, ImageEntry, InputEntry, Plan, SCHEMA},
+    document::{Check, HostEntry, ImageEntry, InputEntry, Known, Plan, SCHEMA},
     forecast::{Question, Scenario, forecast},
     sensitivity::sensitivity,
 };
@@ -118,7 +118,7 @@ fn assumptions(inputs: &[InputEntry], images: &[ImageEntry]) -> Vec<String> {
     }
     let unknown = images
         .iter()
-        .filter(|image| image.private_from == "unknown");
+        .filter(|image| image.private_from == Known::Unknown);
     let unknown: Vec<&str> = unknown.map(|image| image.name.as_str()).collect();
     if !unknown.is_empty() {
         all.push(format!(

@@ -43,6 +43,7 @@ mod tests {
             images: vec![ImageLoad {
                 replicas: 1,
                 private: 2.0,
+                refaulted: 0.0,
             }],
             base: 5.0,
             capacity: 100.0,

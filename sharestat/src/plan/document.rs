@@ -49,6 +49,30 @@ impl Plan {
     }
 }
 
+/// Where a size is known from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Known {
+    /// Somebody says so.
+    Stated,
+    /// The kernel counted it.
+    Measured,
+    /// Not at all: it counts as 0.
+    Unknown,
+}
+
+impl Known {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Stated => "stated",
+            Self::Measured => "measured",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// The hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HostEntry {
@@ -56,6 +80,8 @@ pub struct HostEntry {
     pub memory_bytes: u64,
     /// What it uses without containers, page cache aside.
     pub base_bytes: u64,
+    /// Where that is known from.
+    pub base_from: Known,
     /// What stays free.
     pub reserve_bytes: u64,
 }
@@ -96,8 +122,11 @@ pub struct ImageEntry {
     pub measured: u64,
     /// What one container uses alone, page cache aside.
     pub private_bytes: u64,
-    /// `stated`, `measured` or `unknown`, which counts as 0.
-    pub private_from: String,
+    /// Where that is known from.
+    pub private_from: Known,
+    /// Pages of files that one container read again during the recording because they had
+    /// been reclaimed; null when that was not measured.
+    pub refaulted_bytes: Option<u64>,
     /// What one container had resident, over moments and containers.
     pub working_set: Vec<Percentile>,
 }

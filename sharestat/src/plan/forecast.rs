@@ -46,6 +46,7 @@ pub fn forecast(scenario: &Scenario, question: &Question) -> Forecast {
             .iter()
             .map(|image| super::model::ImageLoad {
                 private: 0.0,
+                refaulted: 0.0,
                 ..*image
             })
             .collect(),

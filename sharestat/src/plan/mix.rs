@@ -15,12 +15,13 @@ use crate::compare::check::rule::unknown;
 const MOST_REPLICAS: u64 = 1_000_000;
 const KEYS: [&str; 2] = ["host", "image"];
 const HOST_KEYS: [&str; 3] = ["memory", "base", "reserve"];
-const IMAGE_KEYS: [&str; 7] = [
+const IMAGE_KEYS: [&str; 8] = [
     "name",
     "replicas",
     "containers",
     "private",
     "private_from",
+    "cgroups",
     "page_cache",
     "shared",
 ];
@@ -74,6 +75,8 @@ pub enum Private {
     Stated(u64),
     /// Copies of `memory.stat` of containers.
     Measured(Vec<PathBuf>),
+    /// The memory cgroups in recordings with such a path, with `*` for any text.
+    Cgroups(String),
 }
 
 /// A mistake in a mix file.
@@ -190,12 +193,13 @@ impl Reader<'_> {
                 "name" => self.text(key, value)?.clone_into(&mut image.name),
                 "replicas" => image.replicas = self.replicas(value)?,
                 "containers" => image.containers = Some(self.text(key, value)?.to_owned()),
-                "private" | "private_from" if image.private != Private::Unknown => {
-                    let message = "give either 'private' or 'private_from'";
+                "private" | "private_from" | "cgroups" if image.private != Private::Unknown => {
+                    let message = "give only one of 'private', 'private_from' and 'cgroups'";
                     return Err(self.wrong(key, message));
                 }
                 "private" => image.private = Private::Stated(self.size(key, value)?),
                 "private_from" => image.private = Private::Measured(self.paths(key, value)?),
+                "cgroups" => image.private = Private::Cgroups(self.text(key, value)?.to_owned()),
                 "page_cache" => image.page_cache = Some(self.size(key, value)?),
                 "shared" => image.shared = Some(self.size(key, value)?),
                 other => {

@@ -84,7 +84,7 @@ fn units_are_neither_left_out_nor_mixed() {
 #[test]
 fn contradictions_are_named() {
     let image = |rest: &str| refused(&format!("[[image]]\nname = \"a\"\n{rest}"));
-    assert!(image("private = \"1MiB\"\nprivate_from = \"f\"\n").contains("either"));
+    assert!(image("private = \"1MiB\"\nprivate_from = \"f\"\n").contains("only one of"));
     assert!(image("shared = \"1MiB\"\n").contains("without 'page_cache'"));
     assert!(image("page_cache = \"1MiB\"\nshared = \"2MiB\"\n").contains("more 'shared'"));
     assert!(image("page_cache = \"1MiB\"\ncontainers = \"x\"\n").contains("give one of them"));

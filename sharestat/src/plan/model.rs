@@ -24,6 +24,8 @@ pub struct ImageLoad {
     pub replicas: u64,
     /// What each uses alone, page cache aside, in bytes.
     pub private: f64,
+    /// Pages of files that each read again because they had been reclaimed, in bytes.
+    pub refaulted: f64,
 }
 
 /// Memory with some number of containers, in bytes.
@@ -214,6 +216,7 @@ mod tests {
         let image = |replicas: &u64| ImageLoad {
             replicas: *replicas,
             private: 10.0,
+            refaulted: 0.0,
         };
         Load {
             images: replicas.iter().map(image).collect(),

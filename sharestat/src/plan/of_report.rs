@@ -162,6 +162,7 @@ mod tests {
             saving_share_bytes: share,
             proportional_bytes: None,
             charged_bytes: None,
+            private_bytes: None,
             runtime: None,
             kind: Some(kind.to_owned()),
             directory: None,

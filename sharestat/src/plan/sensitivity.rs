@@ -86,6 +86,16 @@ fn assumptions(load: &Load, cache: &Cache, none: &Cache, others: Vec<&Cache>) ->
             variants: vec![(load.clone(), all_hashed(cache, none))],
         },
     ];
+    if load.images.iter().any(|image| image.refaulted > 0.0) {
+        let mut larger = cache.clone();
+        for (own, image) in larger.own.iter_mut().zip(&load.images) {
+            *own += image.refaulted;
+        }
+        assumptions.push(Assumption {
+            words: "pages that were read again are needed besides".to_owned(),
+            variants: vec![(load.clone(), larger)],
+        });
+    }
     if load.images.len() > 1 {
         assumptions.push(Assumption {
             words: "one image a fifth more often".to_owned(),
@@ -151,6 +161,7 @@ mod tests {
         let image = ImageLoad {
             replicas: 1,
             private: 10.0,
+            refaulted: 0.0,
         };
         let load = Load {
             images: vec![image],
@@ -179,5 +190,14 @@ mod tests {
         let part = row(&rows, "a fifth of what is shared", "content");
         assert_eq!((part.fewest, part.planned), (Some(82), Some(99)));
         assert_eq!(row(&rows, "without a hash", "none").most, Some(50));
+        assert!(
+            rows.iter()
+                .all(|row| !row.assumption.contains("read again"))
+        );
+        let mut again = load;
+        again.images[0].refaulted = 5.0;
+        let rows = sensitivity(&again, &planned, &[]);
+        let again = row(&rows, "read again", "none");
+        assert_eq!((again.fewest, again.most), (Some(40), Some(50)));
     }
 }

@@ -222,6 +222,7 @@ impl<'a> Owners<'a> {
         let layers = self.layers();
         let rows = self.container_rows(index);
         let charged = self.charged(index);
+        let memory = &self.identities.memory;
         let entry = |((number, container), row): ((u32, &Container), SharedRow)| {
             let image = container.image.map(|image| layers.image_label(image));
             let pod = container.pod.as_ref().map(|pod| {
@@ -237,6 +238,9 @@ impl<'a> Owners<'a> {
                 layers: self.keys(self.shown.get(number as usize).map_or(&[], Vec::as_slice)),
                 pod,
                 charged_bytes: charged.get(&ContainerId(number)).map(|charged| charged.0),
+                private_bytes: memory
+                    .get(&ContainerId(number))
+                    .map(|stat| stat.private().0),
                 proportional_bytes: Some(row.proportional),
                 ..group(
                     layers.container_label(ContainerId(number)),
@@ -279,7 +283,10 @@ impl<'a> Owners<'a> {
     /// theirs, else what the cgroups count.
     fn charged(&self, index: &ContentIndex) -> HashMap<ContainerId, Bytes> {
         if index.memcgs().is_empty() {
-            return self.identities.charged.clone();
+            let memory = self.identities.memory.iter();
+            return memory
+                .map(|(container, stat)| (*container, stat.file))
+                .collect();
         }
         let numbers = (0..).zip(&self.layers().containers);
         let mut charged: HashMap<ContainerId, Bytes> = numbers
@@ -345,6 +352,7 @@ fn group(name: String, id: &str, row: &GroupRow) -> Group {
         saving_share_bytes: row.saving_share,
         proportional_bytes: None,
         charged_bytes: None,
+        private_bytes: None,
         runtime: None,
         kind: None,
         directory: None,

@@ -51,11 +51,6 @@ impl Memcg {
         self.leave();
     }
 
-    /// Its `memory.stat`.
-    pub(crate) fn stat(&self) -> String {
-        fs::read_to_string(self.directory.join("memory.stat")).or_fail("reading 'memory.stat'")
-    }
-
     /// Reclaims everything that is charged to the group.
     pub(crate) fn reclaim(&self) {
         let file = self.directory.join(self.reclaim);

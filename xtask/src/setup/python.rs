@@ -1,5 +1,6 @@
 //! A Python with the packages that read our files in tests: `DuckDB` for tables of pages,
-//! jsonschema for documents. From `PyPI`, pinned, in the cache.
+//! jsonschema for documents; Grafana's types and Kubernetes' schemas for what is in
+//! `contrib/`. From `PyPI`, pinned, in the cache.
 
 use std::{path::PathBuf, process::Command};
 
@@ -9,15 +10,21 @@ use super::Step;
 use crate::{cache::Cache, process::Run};
 
 /// What is installed; a change of one makes a new folder.
-const PACKAGES: [&str; 2] = ["duckdb==2.0.1", "jsonschema==4.26.0"];
+const PACKAGES: [&str; 4] = [
+    "duckdb==2.0.1",
+    "jsonschema==4.26.0",
+    "grafana-foundation-sdk==1769699998!10.1.0",
+    "kubernetes-validate==1.37.0",
+];
 
 /// The program, in a folder of its own.
 ///
 /// # Errors
 /// When there is no `python3` with `venv`, or `PyPI` cannot be reached.
 pub(crate) fn provide(cache: &Cache) -> Result<(PathBuf, Step)> {
-    let name = format!("python/{}", PACKAGES.join("-").replace("==", "-"));
-    let what = format!("Python with {}", PACKAGES.join(" and "));
+    let packages = PACKAGES.join("-").replace("==", "-").replace('!', "-");
+    let name = format!("python/{packages}");
+    let what = format!("Python with {}", PACKAGES.join(", "));
     let present = cache.path(&name).is_dir();
     let folder = cache
         .folder(&name, |folder| {

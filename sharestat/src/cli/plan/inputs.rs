@@ -14,6 +14,7 @@ use crate::{
         top::replay::failure as replay_failure,
     },
     identity::escape::printable,
+    model::memory::HostMemory,
     plan::{
         basis::count,
         containers::{Running, Wanted, assigned, running},
@@ -87,6 +88,14 @@ impl Input {
         match &self.kind {
             Kind::Recording(player) => &player.header().seed_id,
             Kind::Report(report) => &report.measurement.seed_id,
+        }
+    }
+
+    /// What the host and its cgroups used while it was recorded; nothing of a report.
+    pub(super) fn memory(&self) -> &[HostMemory] {
+        match &self.kind {
+            Kind::Recording(player) => &player.outline().memory,
+            Kind::Report(_) => &[],
         }
     }
 

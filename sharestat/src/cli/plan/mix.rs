@@ -1,18 +1,20 @@
 //! What is to be planned, from the mix file and the arguments: images with their private
 //! memory, and the sizes of a host.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use super::{args::PlanArgs, inputs::Input};
+use super::{args::PlanArgs, inputs::Input, private};
 use crate::{
     cli::exit::{Exit, Failure},
     identity::escape::printable,
     model::units::Bytes,
     plan::{
         containers::{Wanted, as_measured},
-        document::HostEntry,
+        document::{HostEntry, Known},
         mix::{Mix, MixImage, Private},
-        private::MemoryStat,
     },
 };
 
@@ -22,8 +24,8 @@ pub(super) struct Question {
     pub(super) images: Vec<MixImage>,
     /// Which containers each image takes; none of those that are stated.
     pub(super) wanted: Vec<Option<Wanted>>,
-    /// Private memory of each image in bytes, and where it is known from.
-    pub(super) private: Vec<(u64, &'static str)>,
+    /// Where the mix file is, whose paths are relative to it.
+    pub(super) folder: PathBuf,
     pub(super) notes: Vec<String>,
 }
 
@@ -48,17 +50,12 @@ impl Question {
         }
         let mut notes = Vec::new();
         let folder = arguments.mix.as_deref().and_then(Path::parent);
-        let private: Result<Vec<_>, Failure> = mix
-            .images
-            .iter()
-            .map(|image| private(image, folder.unwrap_or(Path::new("")), &mut notes))
-            .collect();
         let wanted = mix.images.iter();
         let wanted = wanted.map(|image| image.page_cache.is_none().then(|| Wanted::by(image)));
         Ok(Self {
             host: host(arguments, &mix, inputs, &mut notes)?,
             wanted: wanted.collect(),
-            private: private?,
+            folder: folder.unwrap_or(Path::new("")).to_owned(),
             images: mix.images,
             notes,
         })
@@ -112,42 +109,6 @@ fn no_containers(inputs: &[Input]) -> Failure {
     )
 }
 
-/// What a container of an image uses alone.
-fn private(
-    image: &MixImage,
-    folder: &Path,
-    notes: &mut Vec<String>,
-) -> Result<(u64, &'static str), Failure> {
-    let files = match &image.private {
-        Private::Unknown => return Ok((0, "unknown")),
-        Private::Stated(bytes) => return Ok((*bytes, "stated")),
-        Private::Measured(files) => files,
-    };
-    let mut sum = 0_u64;
-    for file in files {
-        let path = folder.join(file);
-        let wrong = |why: String| {
-            let why = format!(
-                "cannot take the private memory of '{}' from '{}': {why}",
-                image.name,
-                printable(&path)
-            );
-            Failure::new(Exit::Usage, why)
-        };
-        let text = fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
-        let stat = MemoryStat::parse(&text).map_err(wrong)?;
-        if stat.is_squeezed() {
-            notes.push(format!(
-                "'{}' read pages again that were reclaimed: the working set of '{}' is larger than what was resident",
-                printable(&path),
-                image.name
-            ));
-        }
-        sum = sum.saturating_add(stat.private());
-    }
-    Ok((sum / files.len().max(1) as u64, "measured"))
-}
-
 fn host(
     arguments: &PlanArgs,
     mix: &Mix,
@@ -161,29 +122,47 @@ fn host(
             "the memory of a host is not known; give it as '--memory 64GiB', or as 'memory' of the '[host]' in the mix",
         ));
     };
-    let base = arguments.base.or(mix.host.base);
-    if base.is_none() {
-        notes.push(
-            "what a host uses without containers counts as 0; give it as '--base', page cache aside"
-                .to_owned(),
-        );
-    }
+    let (base, base_from) = base(arguments, mix, inputs, notes);
     let reserve = arguments.reserve.or(mix.host.reserve).unwrap_or(0);
-    let used = reserve.saturating_add(base.unwrap_or(0));
+    let used = reserve.saturating_add(base);
     if used >= memory {
         return Err(Failure::new(
             Exit::Usage,
             format!(
                 "nothing is left for containers: of {} a host uses {} and keeps {} free",
                 Bytes(memory),
-                Bytes(base.unwrap_or(0)),
+                Bytes(base),
                 Bytes(reserve)
             ),
         ));
     }
     Ok(HostEntry {
         memory_bytes: memory,
-        base_bytes: base.unwrap_or(0),
+        base_bytes: base,
+        base_from,
         reserve_bytes: reserve,
     })
+}
+
+/// What a host uses without containers, in bytes, and where that is known from.
+fn base(
+    arguments: &PlanArgs,
+    mix: &Mix,
+    inputs: &[Input],
+    notes: &mut Vec<String>,
+) -> (u64, Known) {
+    if let Some(base) = arguments.base.or(mix.host.base) {
+        return (base, Known::Stated);
+    }
+    if let Some((base, name)) = private::base(&mix.images, inputs) {
+        notes.push(format!(
+            "what a host uses without containers is {base}, as it was in '{name}'; '--base' states something else"
+        ));
+        return (base.0, Known::Measured);
+    }
+    notes.push(
+        "what a host uses without containers counts as 0; give it as '--base', page cache aside"
+            .to_owned(),
+    );
+    (0, Known::Unknown)
 }

@@ -5,6 +5,7 @@ use super::{
     args::PlanArgs,
     inputs::{Input, Kind},
     mix::Question,
+    private,
     scenarios::{percentiles, scenario},
     speakers::{counts, speakers},
 };
@@ -17,6 +18,7 @@ use crate::{
         document::{Check, ImageEntry, InputEntry, Percentile},
         forecast,
         model::{ImageLoad, Load},
+        private::PrivateMemory,
     },
 };
 
@@ -44,15 +46,18 @@ pub(super) fn parts(
     if percentiles.iter().any(Option::is_some) {
         notes.extend(few_moments(inputs));
     }
-    let mut told = std::collections::HashSet::new();
-    notes.retain(|note| told.insert(note.clone()));
     let at = planned(&percentiles);
     let cache = scenarios.iter().find(|scenario| scenario.percentile == at);
     let checks = match cache.and_then(|scenario| scenario.caches.first()) {
         Some(cache) => checks(inputs, question, cache, at)?,
         None => Vec::new(),
     };
-    let images = images(inputs, &speakers, question, &percentiles);
+    let private = private::of_images(question, inputs, &speakers, &mut notes)?;
+    let memory = inputs.iter().flat_map(Input::memory);
+    notes.extend(memory.flat_map(|memory| memory.notes.clone()));
+    let mut told = std::collections::HashSet::new();
+    notes.retain(|note| told.insert(note.clone()));
+    let images = images(inputs, &speakers, question, &private, &percentiles);
     Ok(Parts {
         question: forecast::Question {
             load: load(question, &images),
@@ -74,6 +79,7 @@ fn load(question: &Question, images: &[ImageEntry]) -> Load {
     let image = |image: &ImageEntry| ImageLoad {
         replicas: image.replicas,
         private: Bytes(image.private_bytes).to_f64(),
+        refaulted: Bytes(image.refaulted_bytes.unwrap_or(0)).to_f64(),
     };
     Load {
         images: images.iter().map(image).collect(),
@@ -127,11 +133,12 @@ fn images(
     inputs: &[Input],
     speakers: &[Option<usize>],
     question: &Question,
+    private: &[PrivateMemory],
     percentiles: &[Option<f64>],
 ) -> Vec<ImageEntry> {
     let entry = |(number, image): (usize, &crate::plan::mix::MixImage)| {
         let input = speakers[number].and_then(|input| inputs.get(input));
-        let (private_bytes, private_from) = question.private[number];
+        let private = private[number];
         let sets = input.and_then(|input| input.sets.as_ref());
         let at = |percentile: &f64| {
             let bytes = sets?.of_image(number, *percentile)?;
@@ -144,8 +151,9 @@ fn images(
             name: image.name.clone(),
             replicas: image.replicas,
             measured: input.map_or(0, |input| counts(input, question)[number]),
-            private_bytes,
-            private_from: private_from.to_owned(),
+            private_bytes: private.bytes.0,
+            private_from: private.from,
+            refaulted_bytes: private.refaulted.map(|again| again.0),
             working_set: percentiles.iter().flatten().filter_map(at).collect(),
         }
     };

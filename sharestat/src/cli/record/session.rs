@@ -19,6 +19,7 @@ use tokio::sync::mpsc::Sender;
 use super::args::RecordArgs;
 use crate::{
     cli::exit::{Exit, Failure},
+    identity::memory,
     kernel::{Go, Request, moment::Moment},
     snapshot::recording::Recorder,
 };
@@ -105,7 +106,7 @@ impl Session {
             Phase::Starting if stop || self.recorder.is_none() => return Go::Stop,
             Phase::Starting => {
                 if moment.counted && self.settled(moment) {
-                    return self.begin();
+                    return self.begin(moment);
                 }
             }
             Phase::Running(child) => {
@@ -128,9 +129,11 @@ impl Session {
                     }
                 };
                 if over {
-                    if self.recorder.is_none() {
+                    // Before the last census: containers may not run much longer.
+                    let Some(recorder) = &mut self.recorder else {
                         return Go::Stop;
-                    }
+                    };
+                    recorder.memory(memory::host(&moment.measurement.identity.layers));
                     // Full only if nothing is taken any more, and then the end comes anyway.
                     let _ = self.requests.try_send(Request::Census);
                     (self.phase, self.since) = (Phase::Ending, Instant::now());
@@ -152,7 +155,9 @@ impl Session {
         moment.measurement.index.totals().unsettled() == 0 || self.since.elapsed() > PATIENCE
     }
 
-    fn begin(&mut self) -> Go {
+    fn begin(&mut self, moment: &Moment<'_>) -> Go {
+        // Before the command, which may be what uses memory.
+        let memory = memory::host(&moment.measurement.identity.layers);
         let child = match self.command.split_first() {
             None => None,
             Some((program, words)) => match Command::new(program).args(words).spawn() {
@@ -164,6 +169,7 @@ impl Session {
             },
         };
         if let Some(recorder) = &mut self.recorder {
+            recorder.memory(memory);
             recorder.begin();
         }
         if child.is_none() && self.duration.is_none() && !self.quiet {

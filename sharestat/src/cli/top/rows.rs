@@ -9,7 +9,7 @@ use std::{
 
 use super::owners;
 use crate::{
-    identity::{charges, mounts::MountTable},
+    identity::{memory, mounts::MountTable},
     model::{
         files::survey_files,
         groups::group_rows,
@@ -81,12 +81,18 @@ impl RowCache {
     }
 
     fn charges(&self, measurement: &Measurement) -> HashMap<ContainerId, Bytes> {
-        let layers = &measurement.identity.layers;
-        if !self.asks_charges || layers.containers.is_empty() {
-            return measurement.identity.charged.clone();
-        }
+        let identity = &measurement.identity;
+        let asked = self.asks_charges && !identity.layers.containers.is_empty();
         // Without mounts there is no cgroup to be found either.
-        MountTable::read().map_or_else(|_| HashMap::new(), |mounts| charges::read(&mounts, layers))
+        let mounts = MountTable::read().ok().filter(|_| asked);
+        let memory = match mounts {
+            Some(mounts) => memory::of_containers(&mounts, &identity.layers),
+            None => identity.memory.clone(),
+        };
+        let charged = memory.into_iter();
+        charged
+            .map(|(container, stat)| (container, stat.file))
+            .collect()
     }
 
     /// The lists, as of now or of a moment ago.

@@ -1,4 +1,4 @@
-//! What is asked once, after a measurement: charges of containers, and what storage tells
+//! What is asked once, after a measurement: memory of containers, and what storage tells
 //! about files that hold duplicates: shared extents, digests, and on request whether they
 //! are equal as a whole. Opens files by their paths; what was opened must be the inode
 //! that was measured.
@@ -25,7 +25,7 @@ use std::{
 
 use rustix::fs::{Mode, OFlags};
 
-use super::{charges, mounts::MountTable};
+use super::{memory, mounts::MountTable};
 use crate::model::{
     files::{file_row, file_rows},
     inode::{Dev, InodeId},
@@ -39,15 +39,12 @@ use crate::model::{
 /// For asking about extents and digests; files with most duplicates come first.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Asks for what containers are charged, where pages do not tell, and for the extents and
-/// digests of files with duplicates. Looks at files of reflinking filesystems, of EROFS,
+/// Asks for what containers use, and for the extents and digests of files with duplicates. Looks at files of reflinking filesystems, of EROFS,
 /// and of layers only: elsewhere it costs nothing.
 pub fn ask(measurement: &mut Measurement) {
-    if measurement.index.memcgs().is_empty()
-        && let Ok(mounts) = MountTable::read()
-    {
+    if let Ok(mounts) = MountTable::read() {
         let identity = &mut measurement.identity;
-        identity.charged = charges::read(&mounts, &identity.layers);
+        identity.memory = memory::of_containers(&mounts, &identity.layers);
     }
     let wanted = wanted(measurement);
     if wanted.is_empty() {

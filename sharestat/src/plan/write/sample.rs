@@ -3,7 +3,7 @@
 use crate::plan::{
     assemble::{Parts, plan as assemble},
     basis::Cache,
-    document::{Check, HostEntry, ImageEntry, InputEntry, Percentile, Plan},
+    document::{Check, HostEntry, ImageEntry, InputEntry, Known, Percentile, Plan},
     forecast::{Question, Scenario},
     model::{ImageLoad, Load},
 };
@@ -30,7 +30,8 @@ pub(crate) fn plan() -> Plan {
         replicas,
         measured: 2,
         private_bytes: private << 20,
-        private_from: "stated".to_owned(),
+        private_from: Known::Stated,
+        refaulted_bytes: None,
         working_set: vec![Percentile {
             percentile: 90.0,
             bytes: 90 << 20,
@@ -39,6 +40,7 @@ pub(crate) fn plan() -> Plan {
     let load = |replicas, private| ImageLoad {
         replicas,
         private: private * MIB,
+        refaulted: 0.0,
     };
     let scenario = |percentile, factor| Scenario {
         percentile: Some(percentile),
@@ -48,6 +50,7 @@ pub(crate) fn plan() -> Plan {
         host: HostEntry {
             memory_bytes: 8 << 30,
             base_bytes: 512 << 20,
+            base_from: Known::Stated,
             reserve_bytes: 1 << 30,
         },
         inputs: vec![InputEntry {

@@ -7,7 +7,7 @@ use comfy_table::Cell;
 use super::words;
 use crate::{
     model::units::Bytes,
-    plan::document::{ImageEntry, Plan},
+    plan::document::{ImageEntry, Known, Plan},
     report::text::{Layout, arrange, heading, number, print, shown, table},
 };
 
@@ -72,10 +72,14 @@ fn images(plan: &Plan, layout: Layout) -> comfy_table::Table {
 }
 
 fn private(image: &ImageEntry) -> String {
-    if image.private_from == "unknown" {
+    if image.private_from == Known::Unknown {
         return "unknown".to_owned();
     }
-    format!("{} {}", Bytes(image.private_bytes), image.private_from)
+    format!(
+        "{} {}",
+        Bytes(image.private_bytes),
+        image.private_from.word()
+    )
 }
 
 fn working_set(image: &ImageEntry) -> String {

@@ -25,6 +25,10 @@ pub struct Group {
     /// Of a container: page cache charged to its memory cgroups, of whatever files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charged_bytes: Option<u64>,
+    /// Of a container: what its memory cgroup counts besides page cache, anonymous memory,
+    /// tmpfs and the kernel's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private_bytes: Option<u64>,
     /// Who keeps it: `docker`, `containerd`, `podman`, `flatpak`, `snap` or `mount`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,

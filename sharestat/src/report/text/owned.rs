@@ -57,6 +57,9 @@ fn whose(group: &Group) -> String {
     }
     if let Some(charged) = group.charged_bytes {
         whose.extend(["\n  charged ", &Bytes(charged).to_string()]);
+        if let Some(private) = group.private_bytes {
+            whose.extend([", private ", &Bytes(private).to_string()]);
+        }
     }
     if let Some(directory) = group.directory.as_ref().filter(|name| **name != group.name) {
         whose.extend(["\n  ", &shown(directory)]);

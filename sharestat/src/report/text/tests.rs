@@ -87,6 +87,7 @@ fn layers_copy_ups_and_advice_are_shown_where_there_are_any() {
         saving_share_bytes: 6144.0,
         proportional_bytes: None,
         charged_bytes: None,
+        private_bytes: None,
         runtime: Some("docker".to_owned()),
         kind: Some("lower".to_owned()),
         directory: Some("/store/c1".to_owned()),

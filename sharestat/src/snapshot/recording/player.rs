@@ -1,7 +1,7 @@
 //! Plays a recording: applies its records to an empty index up to a moment, and proves at
 //! every recorded sum that the replay has the same.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use hdrhistogram::Histogram;
 
@@ -18,7 +18,9 @@ use crate::{
         avoidable::ByImage,
         index::ContentIndex,
         journal::Change,
+        layers::ContainerId,
         measurement::{Identities, Measurement},
+        memory::{HostMemory, MemoryStat},
         totals::Totals,
         units::{Bytes, PAGE_SIZE},
     },
@@ -35,6 +37,9 @@ pub struct Outline {
     pub changes: u64,
     /// How it stops.
     pub ending: Ending,
+    /// What the host and its cgroups used, the first and the last time that it was
+    /// recorded. Recordings of older versions have none.
+    pub memory: Vec<HostMemory>,
 }
 
 /// A recording being played.
@@ -76,11 +81,16 @@ impl Player {
     /// When it cannot be read, or has no complete moment.
     pub fn new(mut reader: Reader) -> Result<Self, RecordingError> {
         let (mut begin, mut moments, mut changes) = (None, Vec::<(Duration, Totals)>::new(), 0);
+        let mut memory: Vec<HostMemory> = Vec::new();
         while let Some(record) = reader.record()? {
             match record {
                 Record::Change(_) => changes += 1,
                 Record::Status(status) => {
                     moments.push((Duration::from_millis(status.elapsed_ms), status.totals));
+                }
+                Record::Memory(seen) => {
+                    memory.truncate(1);
+                    memory.push(*seen);
                 }
                 Record::Mark(Mark::Begin) => begin = moments.last().map(|(at, _)| *at),
                 _ => {}
@@ -103,6 +113,7 @@ impl Player {
                 length,
                 changes,
                 ending,
+                memory,
             },
             status: Status::default(),
             distributions: Distributions::empty(),
@@ -270,6 +281,20 @@ impl Player {
             Record::Status(status) => self.reach(*status),
             Record::Mark(_) => {}
             Record::Memcgs(memcgs) => identity.memcgs = memcgs.into_iter().collect(),
+            Record::Memory(memory) => {
+                let known = identity.layers.containers_by_id();
+                let cgroups = memory.cgroups.iter();
+                let of_containers = cgroups.filter_map(|cgroup| {
+                    let container = known.get(cgroup.container.as_deref()?)?;
+                    Some((*container, cgroup.stat))
+                });
+                let mut memory: HashMap<ContainerId, MemoryStat> = HashMap::new();
+                for (container, stat) in of_containers {
+                    let sum = memory.entry(container).or_default();
+                    *sum = sum.plus(&stat);
+                }
+                identity.memory = memory;
+            }
         }
         Ok(())
     }

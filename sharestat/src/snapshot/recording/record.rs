@@ -11,6 +11,7 @@ use crate::{
         journal::Change,
         layers::Layers,
         measurement::{FileIdentity, Filesystem, Memcg},
+        memory::HostMemory,
         totals::Totals,
     },
 };
@@ -35,6 +36,9 @@ pub enum Record {
     Mark(Mark),
     /// The memory cgroups, whenever there is another one or containers were read anew.
     Memcgs(Vec<(MemcgId, Memcg)>),
+    /// What the host and its memory cgroups use: where what is to be recorded begins, and
+    /// before the last census.
+    Memory(Box<HostMemory>),
 }
 
 /// Layers, images and containers.

@@ -22,6 +22,7 @@ use crate::{
     model::{
         inode::InodeId,
         journal::{Change, Journal},
+        memory::HostMemory,
     },
 };
 
@@ -129,6 +130,11 @@ impl Recorder {
         writer.put(&Record::Status(Box::new(status(moment))));
         writer.flush();
         told(&mut writer)
+    }
+
+    /// Records what the host and its cgroups use now.
+    pub fn memory(&mut self, memory: HostMemory) {
+        lock(&self.writer).put(&Record::Memory(Box::new(memory)));
     }
 
     /// Marks that what was to be recorded begins.

@@ -18,8 +18,9 @@ use crate::{
     },
     model::{
         inode::{Dev, InodeKey},
-        layers::LayerId,
+        layers::{Container, ContainerId, LayerId, Runtime},
         measurement::{FileIdentity, Filesystem, Measurement, Place},
+        memory::{CgroupMemory, HostMemory, MemoryStat},
         page::{Observation, SkipReason},
         samples,
         units::{Bytes, ContentHash, PageIndex},
@@ -79,6 +80,7 @@ pub(super) fn record(path: &Path, rounds: u64, end: bool) -> Measurement {
             .moment(&moment(&measurement, &distributions, round * 500))
             .expect("written");
         if round == 1 {
+            recorder.memory(memory(round));
             recorder.begin();
         }
     }
@@ -87,6 +89,23 @@ pub(super) fn record(path: &Path, rounds: u64, end: bool) -> Measurement {
         recorder.end(&last, Some(3)).expect("ended");
     }
     measurement
+}
+
+/// A host with one cgroup of a container.
+fn memory(anon: u64) -> HostMemory {
+    HostMemory {
+        used: Some(Bytes(anon + 5)),
+        own: Bytes(1),
+        cgroups: vec![CgroupMemory {
+            path: "/a/f00d".to_owned(),
+            container: Some("f00d".to_owned()),
+            stat: MemoryStat {
+                anon: Bytes(anon),
+                ..MemoryStat::default()
+            },
+        }],
+        notes: Vec::new(),
+    }
 }
 
 fn traffic(measurement: &mut Measurement, round: u64) {
@@ -164,6 +183,42 @@ fn a_recording_plays_as_it_was() {
     assert_eq!(shown.hook_costs[0].1.len(), 6);
     assert_eq!(shown.counters[0], ("pages hashed".to_owned(), 3_000));
     assert!(!player.step().expect("readable"), "there is no more");
+}
+
+#[test]
+fn memory_is_kept_from_the_beginning_and_from_the_end() {
+    let directory = tempdir().expect("a directory");
+    let path = directory.path().join("r");
+    let mut measurement = measurement();
+    measurement.identity.layers.containers = vec![Container {
+        id: "f00d".to_owned(),
+        name: None,
+        runtime: Runtime::Podman,
+        image: None,
+        image_name: None,
+        pod: None,
+        layers: Vec::new(),
+    }];
+    let distributions = Distributions::empty();
+    let header = Header::new(&measurement, Host::read(), Vec::new(), Vec::new());
+    let mut recorder = Recorder::create(&path, &header).expect("a file");
+    for round in 0..4 {
+        let now = moment(&measurement, &distributions, round * 500);
+        recorder.moment(&now).expect("written");
+        recorder.memory(memory(round));
+    }
+    let last = moment(&measurement, &distributions, 2_000);
+    recorder.end(&last, None).expect("ended");
+    let mut player = player(&path);
+    assert_eq!(player.outline().memory, [memory(0), memory(3)]);
+    player.go_to(Duration::from_secs(1)).expect("readable");
+    let of_container = |player: &Player| {
+        let memory = &player.moment().measurement.identity.memory;
+        memory.get(&ContainerId(0)).map(|stat| stat.anon)
+    };
+    assert_eq!(of_container(&player), Some(Bytes(1)));
+    player.go_to(Duration::MAX).expect("readable");
+    assert_eq!(of_container(&player), Some(Bytes(3)));
 }
 
 #[test]

@@ -1,8 +1,9 @@
-//! `plan` against the kernel: two and four containers are recorded, eight are foretold,
-//! and eight are started. Without sharing, and where EROFS can share, with it.
+//! `plan` against the kernel: two and four containers are recorded, eight and twelve are
+//! foretold, and as many are started. Without sharing, and where EROFS can share, with it.
 
 use std::{
     fs,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
 };
 
@@ -23,8 +24,8 @@ use crate::{
 };
 
 bpf_only!(
-    eight_containers_need_what_two_and_four_foretold,
-    eight_containers_on_shared_erofs_need_what_two_and_four_foretold,
+    eight_and_twelve_containers_need_what_two_and_four_foretold,
+    eight_and_twelve_containers_on_shared_erofs_need_what_two_and_four_foretold,
 );
 
 /// Pages of a file that is equal in all containers, and of one that is not.
@@ -32,7 +33,9 @@ const EQUAL: u64 = 1024;
 const OWN: u64 = 512;
 /// Bytes that each container has for itself.
 const PRIVATE: usize = 8 << 20;
-const MANY: u64 = 8;
+/// How many containers are foretold and started, ascending; the last ones only where they
+/// leave half of the free memory.
+const MANY: [u64; 2] = [8, 12];
 const TRIES: usize = 3;
 
 /// The files of a container; their names begin with its directory.
@@ -45,15 +48,46 @@ fn files(number: u64) -> [PlannedFile; 2] {
 }
 
 fn all_files() -> Vec<PlannedFile> {
-    (1..=MANY).flat_map(files).collect()
+    (1..=MANY[MANY.len() - 1]).flat_map(files).collect()
+}
+
+/// What so many containers add to the host, in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Need {
+    page_cache: u64,
+    /// That, and the memory of processes.
+    memory: u64,
+}
+
+impl Need {
+    fn is_within_5_percent_of(self, foretold: Self) -> bool {
+        let near = |measured: u64, foretold: u64| measured.abs_diff(foretold) * 20 <= foretold;
+        near(self.page_cache, foretold.page_cache) && near(self.memory, foretold.memory)
+    }
+}
+
+/// Those of [`MANY`] that this machine has room for.
+fn that_fit() -> Result<Vec<u64>, Skip> {
+    let free = MemInfo::read().bytes("MemAvailable");
+    let each = (EQUAL + OWN) * 4096 + PRIVATE as u64;
+    let many = MANY.into_iter();
+    let (fit, others): (Vec<u64>, Vec<u64>) = many.partition(|count| count * each * 2 <= free);
+    let words = format!("{free} bytes are free, too few for {others:?} containers of {each}");
+    if fit.is_empty() {
+        return Err(Skip(words));
+    }
+    if !others.is_empty() {
+        harness::not_here(&words);
+    }
+    Ok(fit)
 }
 
 /// One container: an overlay mount whose files were read, and memory of its own.
 struct Container {
     // Dropped in this order: the group is empty when it goes.
     _mount: Mount,
-    memory: MmapMut,
-    group: Memcg,
+    _memory: MmapMut,
+    _group: Memcg,
 }
 
 /// Where containers run.
@@ -64,7 +98,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn start(&self, lowers: &Path, count: u64) -> Result<Vec<Container>, Skip> {
+    fn start(&self, lowers: &Path, numbers: RangeInclusive<u64>) -> Result<Vec<Container>, Skip> {
         let start = |number: u64| {
             let name = format!("app{number}");
             let upper = self.uppers.root().join(format!("{name}.upper"));
@@ -83,14 +117,14 @@ impl Stage {
             group.charge(|| memory.fill(1));
             Ok(Container {
                 _mount: mount,
-                memory,
-                group,
+                _memory: memory,
+                _group: group,
             })
         };
-        (1..=count).map(start).collect()
+        numbers.map(start).collect()
     }
 
-    /// Records containers that run, and keeps their `memory.stat`.
+    /// Records containers that run.
     fn record(&self, containers: &[Container]) -> PathBuf {
         let file = self.scratch.unseen(&format!("{}.ssr", containers.len()));
         let mut command = binary::command(["record", "--cpu-budget", "100", "-o"]);
@@ -100,22 +134,20 @@ impl Stage {
             command
         });
         assert!(run.status.success(), "recording failed: {run:?}");
-        for (number, container) in containers.iter().enumerate() {
-            assert_eq!(container.memory.len(), PRIVATE);
-            let stat = container.group.stat();
-            fs::write(self.scratch.unseen(&format!("{number}.stat")), stat).or_fail("writing");
-        }
         file
     }
 
-    /// Page cache and memory that eight containers are foretold to need.
-    fn foretell(&self, recordings: &[PathBuf], mechanism: &str) -> (u64, u64) {
+    /// What `many` containers are foretold to need.
+    fn foretell(&self, recordings: &[PathBuf], mechanism: &str, many: &[u64]) -> Vec<Need> {
         let mix = self.scratch.unseen("mix.toml");
         let text = "[host]\nmemory = \"2GiB\"\nbase = \"0B\"\n\
                     [[image]]\nname = \"app\"\ncontainers = \"*/app*.upper\"\n\
-                    private_from = [\"0.stat\", \"1.stat\", \"2.stat\", \"3.stat\"]\n";
+                    cgroups = \"/sharestat-truth-app*\"\n";
         fs::write(&mix, text).or_fail("writing a mix");
-        let mut command = binary::command(["plan", "--format", "json", "--containers", "8"]);
+        let mut command = binary::command(["plan", "--format", "json"]);
+        for count in many {
+            command.arg("--containers").arg(count.to_string());
+        }
         command.arg("--mix").arg(&mix).args(recordings);
         let run = binary::finish(command);
         assert!(run.status.success(), "planning failed: {run:?}");
@@ -124,6 +156,11 @@ impl Stage {
             let off = check["error_percent"].as_f64().unwrap_or(100.0);
             assert!(off.abs() <= 5.0, "the model is off its own inputs: {check}");
         }
+        let image = &plan["images"][0];
+        assert_eq!(
+            image["private_from"], "measured",
+            "by the recording: {image}"
+        );
         let find = |list: &Value, key: &str, value: &Value| {
             let mut rows = list.as_array().into_iter().flatten();
             let row = rows.find(|row| row[key] == *value).cloned();
@@ -135,40 +172,56 @@ impl Stage {
             &plan["planned_percentile"],
         );
         let row = find(&forecast["mechanisms"], "name", &mechanism.into());
-        let point = find(&row["curve"], "containers", &MANY.into());
-        let bytes = |name: &str| point[name].as_u64().unwrap_or(0);
-        let (page_cache, memory) = (bytes("page_cache_bytes"), bytes("memory_bytes"));
-        let private = MANY * PRIVATE as u64;
-        assert!(
-            memory >= page_cache + private,
-            "private memory is in the forecast: {point}"
-        );
-        (page_cache, memory)
+        let need = |count: &u64| {
+            let point = find(&row["curve"], "containers", &(*count).into());
+            let bytes = |name: &str| point[name].as_u64().unwrap_or(0);
+            let (page_cache, memory) = (bytes("page_cache_bytes"), bytes("memory_bytes"));
+            assert!(
+                memory >= page_cache + count * PRIVATE as u64,
+                "private memory is in the forecast: {point}"
+            );
+            Need { page_cache, memory }
+        };
+        many.iter().map(need).collect()
     }
 
-    /// How much 'Cached' and the memory in use grow by eight containers. In use is what
+    /// How much 'Cached' and the memory in use grow by `many` containers. In use is what
     /// pages of files and of processes take: what else becomes free in the meantime, of
     /// filesystems that were unmounted and programs that ended, is as much as a tenth of
     /// what eight containers need.
-    fn measure(&self, lowers: &Path) -> Result<(u64, u64), Skip> {
+    fn measure(&self, lowers: &Path, many: &[u64]) -> Result<Vec<Need>, Skip> {
         let look = || {
             let memory = MemInfo::at_rest();
-            let cached = memory.bytes("Cached");
-            (cached, cached + memory.bytes("AnonPages"))
+            let page_cache = memory.bytes("Cached");
+            Need {
+                page_cache,
+                memory: page_cache + memory.bytes("AnonPages"),
+            }
         };
         let before = look();
-        let containers = self.start(lowers, MANY)?;
-        let after = look();
-        drop(containers);
-        Ok((
-            after.0.saturating_sub(before.0),
-            after.1.saturating_sub(before.1),
-        ))
+        let mut containers = Vec::new();
+        let mut needs = Vec::new();
+        for count in many {
+            let next = containers.len() as u64 + 1;
+            containers.extend(self.start(lowers, next..=*count)?);
+            let after = look();
+            needs.push(Need {
+                page_cache: after.page_cache.saturating_sub(before.page_cache),
+                memory: after.memory.saturating_sub(before.memory),
+            });
+        }
+        Ok(needs)
     }
 }
 
-fn within_5_percent(measured: u64, foretold: u64) -> bool {
-    measured.abs_diff(foretold) * 20 <= foretold
+/// Whether forecast and measurement agree for each number of containers, which is said.
+fn agree(many: &[u64], foretold: &[Need], measured: &[Need]) -> bool {
+    harness::say(&format!(
+        "{many:?} containers, foretold {foretold:?}, measured {measured:?}"
+    ));
+    let mut pairs = measured.iter().zip(foretold);
+    foretold.len() == measured.len()
+        && pairs.all(|(measured, foretold)| measured.is_within_5_percent_of(*foretold))
 }
 
 fn is_measurable() -> bool {
@@ -178,7 +231,7 @@ fn is_measurable() -> bool {
     in_guest()
 }
 
-fn eight_containers_need_what_two_and_four_foretold(_: Engine) -> Outcome {
+fn eight_and_twelve_containers_need_what_two_and_four_foretold(_: Engine) -> Outcome {
     if !is_measurable() {
         return Ok(());
     }
@@ -187,29 +240,27 @@ fn eight_containers_need_what_two_and_four_foretold(_: Engine) -> Outcome {
     let mut layers = Filesystem::empty(Kind::Ext4, &scratch, "layers")?;
     corpus::write_all(&all_files(), layers.root());
     let stage = Stage { scratch, uppers };
-    let mut seen = Vec::new();
+    let many = that_fit()?;
     for _ in 0..TRIES {
         let mut recordings = Vec::new();
         for count in [2, 4] {
             layers.remount()?;
-            let containers = stage.start(layers.root(), count)?;
+            let containers = stage.start(layers.root(), 1..=count)?;
             recordings.push(stage.record(&containers));
         }
-        let foretold = stage.foretell(&recordings, "none");
+        let foretold = stage.foretell(&recordings, "none", &many);
         layers.remount()?;
-        let measured = stage.measure(layers.root())?;
-        seen.push((foretold, measured));
-        if within_5_percent(measured.0, foretold.0) && within_5_percent(measured.1, foretold.1) {
-            harness::say(&format!(
-                "page cache and memory, foretold and measured: {seen:?}"
-            ));
+        let measured = stage.measure(layers.root(), &many)?;
+        if agree(&many, &foretold, &measured) {
             return Ok(());
         }
     }
-    panic!("page cache and memory, foretold and measured, never within 5 %: {seen:?}")
+    panic!("page cache and memory, foretold and measured, are never within 5 %")
 }
 
-fn eight_containers_on_shared_erofs_need_what_two_and_four_foretold(_: Engine) -> Outcome {
+fn eight_and_twelve_containers_on_shared_erofs_need_what_two_and_four_foretold(
+    _: Engine,
+) -> Outcome {
     if kernel_version() < (7, 2) {
         harness::not_here("EROFS shares pages since 7.2");
         return Ok(());
@@ -225,27 +276,23 @@ fn eight_containers_on_shared_erofs_need_what_two_and_four_foretold(_: Engine) -
     let target = scratch.directory("image");
     let stage = Stage { scratch, uppers };
     let mount = |options: &str| Mount::new(disk.device(), &target, "erofs", true, options);
-    let mut seen = Vec::new();
+    let many = that_fit()?;
     for _ in 0..TRIES {
         let mut recordings = Vec::new();
         for count in [2, 4] {
             let apart = mount("")?;
-            let containers = stage.start(&target, count)?;
+            let containers = stage.start(&target, 1..=count)?;
             recordings.push(stage.record(&containers));
             drop(containers);
             apart.unmount();
         }
-        let foretold = stage.foretell(&recordings, "erofs");
+        let foretold = stage.foretell(&recordings, "erofs", &many);
         let together = mount("inode_share,domain_id=truth")?;
-        let measured = stage.measure(&target)?;
+        let measured = stage.measure(&target, &many)?;
         together.unmount();
-        seen.push((foretold, measured));
-        if within_5_percent(measured.0, foretold.0) && within_5_percent(measured.1, foretold.1) {
-            harness::say(&format!(
-                "page cache and memory, foretold and measured: {seen:?}"
-            ));
+        if agree(&many, &foretold, &measured) {
             return Ok(());
         }
     }
-    panic!("page cache and memory, foretold and measured, never within 5 %: {seen:?}")
+    panic!("page cache and memory, foretold and measured, are never within 5 %")
 }
