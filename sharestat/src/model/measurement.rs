@@ -12,6 +12,7 @@ use super::{
     index::ContentIndex,
     inode::{Dev, InodeId},
     layers::{ContainerId, LayerId, Layers},
+    uncompared::Uncompared,
     units::Bytes,
 };
 
@@ -133,6 +134,8 @@ pub struct Identities {
     pub revision: u64,
     /// What the files are known to be beyond their resident pages.
     pub whole: HashMap<InodeId, Proof>,
+    /// When the bytes of equal pages were compared: where that could not be done.
+    pub uncompared: Option<Uncompared>,
     /// Extents that files share with others, and where they were asked for.
     pub extents: HashMap<InodeId, Extents>,
     /// The memory cgroups that pages are charged to.

@@ -8,6 +8,8 @@ mod collision_tests;
 mod compare;
 mod digests;
 mod extents;
+mod pages;
+mod reading;
 
 #[cfg(any(test, fuzzing))]
 pub(super) use digests::digest_in;
@@ -15,17 +17,14 @@ pub(super) use digests::digest_in;
 use std::{
     cmp::Reverse,
     fs::File,
-    os::{
-        fd::OwnedFd,
-        unix::fs::{FileExt as _, MetadataExt as _},
-    },
+    os::{fd::OwnedFd, unix::fs::MetadataExt as _},
     path::PathBuf,
     time::{Duration, Instant},
 };
 
 use rustix::fs::{Mode, OFlags};
 
-use super::{charges, mounts::MountTable};
+use super::{charges, mounts::MountTable, warning::counted};
 use crate::model::{
     files::{file_row, file_rows},
     inode::{Dev, InodeId},
@@ -35,6 +34,7 @@ use crate::model::{
     units::Bytes,
     whole::whole_classes,
 };
+use crate::{progress::Progress, seed::Seed};
 
 /// For asking about extents and digests; files with most duplicates come first.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -84,8 +84,9 @@ pub fn ask(measurement: &mut Measurement) {
     }
     if unasked.0 > 0 {
         measurement.identity.warnings.push(format!(
-            "could not ask storage about {} files with {} of duplicates; what they share there counts as 'host', 'layer' or the like: they have no path here, changed, or asking took too long",
-            unasked.0, unasked.1
+            "could not ask storage about {} with {} of duplicates; what is shared there counts as 'host', 'layer' or the like: no path here, changed, or asking took too long",
+            counted(unasked.0, "file", "files"),
+            unasked.1
         ));
     }
 }
@@ -119,20 +120,27 @@ fn fs_type(measurement: &Measurement, inode: InodeId) -> &str {
     filesystem.map_or("", |filesystem| &filesystem.fs_type)
 }
 
-/// Reads and compares the files that are thought equal as a whole.
-pub fn compare(measurement: &mut Measurement) {
+/// Reads and compares what is thought equal: first the pages of equal hash, then the files
+/// that seem equal as a whole. What was hashed with `seed` and differs is no longer one
+/// content in the index. Stops early when `progress` says so.
+pub fn compare(measurement: &mut Measurement, seed: Seed, progress: &Progress) {
+    let Some(opener) = Opener::new() else {
+        return;
+    };
+    pages::compare(measurement, &opener, seed, progress);
+    compare_files(measurement, &opener, progress);
+}
+
+fn compare_files(measurement: &mut Measurement, opener: &Opener, progress: &Progress) {
     let identity = &measurement.identity;
     let kin = Kin::of(&measurement.index, identity);
     let rows = file_rows(&measurement.index);
     let classes = whole_classes(&measurement.index, identity, &kin, &rows);
-    let Some(opener) = Opener::new() else {
-        return;
-    };
     let mut next = 0_u32;
     let mut proofs = Vec::new();
     let mut unread = 0_u64;
     for class in classes {
-        if class.confidence != Confidence::Probable {
+        if class.confidence != Confidence::Probable || progress.stopped() {
             continue;
         }
         let mut open: Vec<(InodeId, File)> = Vec::new();
@@ -155,7 +163,8 @@ pub fn compare(measurement: &mut Measurement) {
     identity.whole.extend(proofs);
     if unread > 0 {
         identity.warnings.push(format!(
-            "could not read {unread} files to compare them: what rests on them stays 'probable'"
+            "could not read {} to compare as a whole: what rests on that stays 'probable'",
+            counted(unread, "file", "files")
         ));
     }
 }
@@ -197,18 +206,4 @@ fn open_quietly(path: &PathBuf) -> Option<File> {
     let open = |flags| rustix::fs::open(path, flags, Mode::empty());
     let opened: Result<OwnedFd, _> = open(flags | OFlags::NOATIME).or_else(|_| open(flags));
     opened.ok().map(File::from)
-}
-
-/// Fills as much of `buffer` as the file has at `offset`.
-fn read_fully(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
