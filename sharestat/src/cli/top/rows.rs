@@ -201,6 +201,7 @@ fn make(measurement: &Measurement, charged: &HashMap<ContainerId, Bytes>) -> Row
             zero: zeros.get(&number).copied().unwrap_or_default(),
             proportional: None,
             charged: None,
+            container: None,
         })
         .collect();
     let kin = Kin::of(index, identity);
