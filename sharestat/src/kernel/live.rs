@@ -27,6 +27,7 @@ use super::{
     names::Names,
 };
 use crate::{
+    identity::storage::Background,
     model::{journal::Journal, measurement::Measurement},
     seed::Seed,
 };
@@ -46,6 +47,8 @@ pub struct LiveOptions {
     pub ring_bytes: Option<u32>,
     /// aya-log level of the BPF programs, 0 (off) to 5.
     pub log_level: u8,
+    /// Whether to ask storage about extents and digests of files meanwhile.
+    pub ask_storage: bool,
 }
 
 /// What the watcher asks for.
@@ -104,6 +107,7 @@ pub struct Live {
     budget: Budget,
     census: Schedule,
     every: Duration,
+    storage: Option<Background>,
 }
 
 impl Live {
@@ -124,7 +128,13 @@ impl Live {
         collector.watch();
         collector.begin_census();
         let budget = Budget::new(options.cpu_budget, BURST, Instant::now());
+        let storage = options
+            .ask_storage
+            .then(|| Background::start(options.cpu_budget))
+            .transpose()
+            .map_err(|source| Error::Runtime { source })?;
         Ok(Self {
+            storage,
             instrument,
             ring,
             log,

@@ -136,6 +136,8 @@ pub struct Identities {
     pub whole: HashMap<InodeId, Proof>,
     /// When the bytes of equal pages were compared: where that could not be done.
     pub uncompared: Option<Uncompared>,
+    /// Counts how often storage told something new of extents or of files as a whole.
+    pub told: u64,
     /// Extents that files share with others, and where they were asked for.
     pub extents: HashMap<InodeId, Extents>,
     /// The memory cgroups that pages are charged to.

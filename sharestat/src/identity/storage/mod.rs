@@ -1,13 +1,15 @@
-//! What is asked once, after a measurement: charges of containers, and what storage tells
+//! What is asked after a measurement, or beside one that goes on: charges of containers, and what storage tells
 //! about files that hold duplicates: shared extents, digests, and on request whether they
 //! are equal as a whole. Opens files by their paths; what was opened must be the inode
 //! that was measured.
 
+mod background;
 #[cfg(test)]
 mod collision_tests;
 mod compare;
 mod digests;
 mod extents;
+mod opener;
 mod pages;
 mod reading;
 
@@ -17,17 +19,15 @@ pub(super) use digests::digest_in;
 use std::{
     cmp::Reverse,
     fs::File,
-    os::{fd::OwnedFd, unix::fs::MetadataExt as _},
-    path::PathBuf,
     time::{Duration, Instant},
 };
 
-use rustix::fs::{Mode, OFlags};
-
+pub use self::background::Background;
+use self::opener::Opener;
 use super::{charges, mounts::MountTable, warning::counted};
 use crate::model::{
     files::{file_row, file_rows},
-    inode::{Dev, InodeId},
+    inode::InodeId,
     kin::Kin,
     measurement::{Measurement, Proof},
     savings::Confidence,
@@ -167,43 +167,4 @@ fn compare_files(measurement: &mut Measurement, opener: &Opener, progress: &Prog
             counted(unread, "file", "files")
         ));
     }
-}
-
-/// Opens files by their place.
-struct Opener {
-    mounts: MountTable,
-}
-
-impl Opener {
-    /// `None` when there is no mount table: then nothing has a path.
-    fn new() -> Option<Self> {
-        MountTable::read().ok().map(|mounts| Self { mounts })
-    }
-
-    /// The file, when its path still leads to it.
-    fn open(&self, measurement: &Measurement, inode: InodeId) -> Option<File> {
-        let identity = &measurement.identity;
-        let (key, known) = (measurement.index.key(inode)?, identity.files.get(&inode)?);
-        let filesystem = identity.filesystems.get(known.filesystem)?;
-        let in_fs = known.place.path_in_fs.as_deref()?;
-        let (_, path) = self.mounts.display_path(filesystem.dev, in_fs)?;
-        let file = open_quietly(&path)?;
-        let found = file.metadata().ok()?;
-        let dev = Dev::new(
-            rustix::fs::major(found.dev()),
-            rustix::fs::minor(found.dev()),
-        );
-        // stat(2) shows a btrfs subvolume's own device.
-        let same_dev = dev == key.dev || filesystem.fs_type == "btrfs";
-        (found.is_file() && found.ino() == key.ino && same_dev && found.size() == known.size)
-            .then_some(file)
-    }
-}
-
-/// Without following a last symbolic link, waiting for a lease or changing the access time.
-fn open_quietly(path: &PathBuf) -> Option<File> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let open = |flags| rustix::fs::open(path, flags, Mode::empty());
-    let opened: Result<OwnedFd, _> = open(flags | OFlags::NOATIME).or_else(|_| open(flags));
-    opened.ok().map(File::from)
 }
