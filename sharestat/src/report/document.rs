@@ -250,6 +250,14 @@ impl Mechanism {
         }
         words
     }
+
+    /// Why it does not save as much as `content`, in words; empty when it does.
+    #[must_use]
+    pub fn beyond(&self) -> String {
+        let reasons = self.out_of_reach.iter();
+        let words = reasons.map(|reason| format!("{} {}", Bytes(reason.bytes), reason.reason));
+        words.collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// A part of a saving.

@@ -95,8 +95,15 @@ fn summary(report: &Report, mut out: impl Write) -> io::Result<()> {
         row(&mut out, [&cell(&scope.name), &bytes, &part])?;
     }
     writeln!(out, "\n#### Savings by mechanism (they overlap)\n")?;
-    row(&mut out, ["mechanism", "saving", "groups", "confidence"])?;
-    row(&mut out, ["---", "--:", "--:", "---"])?;
+    let columns = [
+        "mechanism",
+        "saving",
+        "groups",
+        "confidence",
+        "out of its reach",
+    ];
+    row(&mut out, columns)?;
+    row(&mut out, ["---", "--:", "--:", "---", "---"])?;
     for mechanism in &report.mechanisms {
         let bytes = Bytes(mechanism.saving_bytes).to_string();
         let groups = mechanism.groups.to_string();
@@ -107,6 +114,7 @@ fn summary(report: &Report, mut out: impl Write) -> io::Result<()> {
                 &bytes,
                 &groups,
                 &cell(&mechanism.sureness()),
+                &cell(&mechanism.beyond()),
             ],
         )?;
     }

@@ -101,13 +101,20 @@ pub(super) fn all(report: &Report) -> Vec<Table> {
         ),
         table(
             "Savings by mechanism",
-            &["mechanism", "#saving", "#groups", "confidence"],
+            &[
+                "mechanism",
+                "#saving",
+                "#groups",
+                "confidence",
+                "out of its reach",
+            ],
             mechanisms.map(|row| {
                 vec![
                     text(&row.name),
                     bytes(row.saving_bytes),
                     number(row.groups),
                     text(row.sureness()),
+                    text(row.beyond()),
                 ]
             }),
         ),
