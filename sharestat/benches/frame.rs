@@ -200,6 +200,7 @@ fn group(number: u32, layers: &[u32]) -> GroupRow {
         zero: Bytes(0),
         proportional: Some(Bytes(size)),
         charged: Some(Bytes(size)),
+        container: None,
     }
 }
 
@@ -235,6 +236,7 @@ fn frame(sequence: u64) -> Frame {
             layers: (0..LAYERS).map(|number| group(number, &[])).collect(),
             images: Arc::clone(&owners),
             containers: owners,
+            memcgs: Arc::from([]),
             pairs: (1..LAYERS).map(pair).collect(),
         },
         histograms: (0..6)

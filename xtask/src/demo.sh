@@ -139,6 +139,6 @@ echo +memory >"$slice/cgroup.subtree_control"
 start web web python-a debian-a
 start worker worker python-b debian-b
 work web
-sharestat record -o /tmp/demo.ssr --path /var/lib/containers --cpu-budget 50 -- \
+sharestat record -o /tmp/demo.ssr --path "$store/overlay" --cpu-budget 50 -- \
     sh -eu "$0" live
 base64 /tmp/demo.ssr >&3

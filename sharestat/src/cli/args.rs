@@ -192,10 +192,10 @@ pub struct ScanArgs {
     /// Sums stay those of all that was measured.
     #[arg(long, value_name = "TEXT")]
     pub container: Option<String>,
-    /// Read files that seem equal as a whole, and compare them.
+    /// Read what seems equal, and compare the bytes.
     ///
-    /// Turns 'probable' savings of whole-file sharing into 'verified' ones, or takes them
-    /// back. Reads from storage; before Linux 6.14 what it reads stays cached.
+    /// Compares pages of one hash, and files that seem equal as a whole: savings become
+    /// 'verified', or go. Reads from storage; before Linux 6.14 what it reads stays cached.
     #[arg(long)]
     pub verify_files: bool,
     /// How the result is written.

@@ -46,6 +46,8 @@ pub(super) fn run(arguments: &RecordArgs, common: &Common) -> Result<ExitCode, F
         every: EVERY,
         ring_bytes: arguments.instrument.ring_bytes,
         log_level: arguments.instrument.log_level(),
+        // A recording has no place for what it says.
+        ask_storage: false,
     })?;
     let counters = live.counter_names().map(str::to_owned).collect();
     let command = arguments.command.iter();

@@ -16,6 +16,7 @@ use crate::{
     identity::storage,
     kernel,
     model::{measurement::Measurement, units::Bytes},
+    progress::Progress,
     report::{Filter, Host, Report},
     seed::Seed,
     snapshot::table,
@@ -28,7 +29,7 @@ pub(super) fn run(arguments: &ScanArgs, common: &Common) -> Result<Exit, Failure
         None => arguments.output.chosen()?,
     };
     let seed = seed(arguments.seed)?;
-    let (mut measurement, interrupted) = match arguments.engine {
+    let (measurement, interrupted) = match arguments.engine {
         EngineChoice::Bpf => {
             log::start(arguments.instrument.bpf_log);
             let options = kernel::ScanOptions {
@@ -38,7 +39,10 @@ pub(super) fn run(arguments: &ScanArgs, common: &Common) -> Result<Exit, Failure
                 ring_bytes: arguments.instrument.ring_bytes,
                 log_level: arguments.instrument.log_level(),
             };
-            watched(common.quiet, |progress| kernel::scan(&options, progress))?
+            watched(common.quiet, |progress| {
+                let measurement = kernel::scan(&options, progress)?;
+                Ok::<_, kernel::Error>(asked(measurement, arguments, seed, progress))
+            })?
         }
         EngineChoice::User => {
             let options = engine_user::ScanOptions {
@@ -46,14 +50,11 @@ pub(super) fn run(arguments: &ScanArgs, common: &Common) -> Result<Exit, Failure
                 seed,
             };
             watched(common.quiet, |progress| {
-                engine_user::scan(&options, progress)
+                let measurement = engine_user::scan(&options, progress)?;
+                Ok::<_, engine_user::Error>(asked(measurement, arguments, seed, progress))
             })?
         }
     };
-    storage::ask(&mut measurement);
-    if arguments.verify_files && !interrupted {
-        storage::compare(&mut measurement);
-    }
     let filter = Filter {
         layer: arguments.layer.clone(),
         container: arguments.container.clone(),
@@ -78,6 +79,20 @@ pub(super) fn run(arguments: &ScanArgs, common: &Common) -> Result<Exit, Failure
         None => render::write(&report, format, file, common)?,
     }
     Ok(verdict(interrupted, measurement.complete, arguments.strict))
+}
+
+/// The measurement with what storage tells of its files.
+fn asked(
+    mut measurement: Measurement,
+    arguments: &ScanArgs,
+    seed: Seed,
+    progress: &Progress,
+) -> Measurement {
+    storage::ask(&mut measurement);
+    if arguments.verify_files && !progress.stopped() {
+        storage::compare(&mut measurement, seed, progress);
+    }
+    measurement
 }
 
 /// The Parquet file to write, which holds pages instead of a report.

@@ -185,6 +185,7 @@ impl Collector {
             every: arguments.every.0,
             ring_bytes: arguments.instrument.ring_bytes,
             log_level: arguments.instrument.log_level(),
+            ask_storage: true,
         })?;
         let (requests, requested) = mpsc::channel(4);
         let shown = Arc::clone(&board);

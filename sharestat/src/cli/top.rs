@@ -61,6 +61,7 @@ pub(super) fn run(arguments: &TopArgs, common: &Common) -> Result<Exit, Failure>
         every,
         ring_bytes: arguments.instrument.ring_bytes,
         log_level: arguments.instrument.log_level(),
+        ask_storage: !show.once,
     })?;
     if is_on_screen(show) {
         screen::show(

@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{mounts::MountTable, warning::Warnings};
+use super::{
+    mounts::MountTable,
+    warning::{Warnings, counted},
+};
 
 /// One mount namespace.
 #[derive(Clone, Debug)]
@@ -41,14 +44,14 @@ pub fn read(proc: &Path, warnings: &mut Warnings) -> Vec<Namespace> {
     }
     let mut seen: BTreeSet<u64> = own_inode.into_iter().collect();
     let mut failed: BTreeMap<u64, (u32, String)> = BTreeMap::new();
-    let mut hidden = 0_usize;
+    let mut hidden = 0_u64;
     for pid in processes(proc, warnings) {
         let directory = proc.join(pid.to_string());
         let inode = match namespace_of(&directory) {
             Ok(inode) => inode,
             Err(error) => {
                 // A process that ended meanwhile is no loss.
-                hidden += usize::from(error.kind() == io::ErrorKind::PermissionDenied);
+                hidden += u64::from(error.kind() == io::ErrorKind::PermissionDenied);
                 continue;
             }
         };
@@ -78,7 +81,10 @@ pub fn read(proc: &Path, warnings: &mut Warnings) -> Vec<Namespace> {
     }
     if hidden > 0 {
         warnings.add(
-            format!("cannot tell the mount namespaces of {hidden} processes: permission denied"),
+            format!(
+                "cannot tell the mount namespaces of {}: permission denied",
+                counted(hidden, "process", "processes")
+            ),
             "run with CAP_SYS_PTRACE in the initial user namespace, so that layers mounted only there get names",
         );
     }

@@ -23,6 +23,11 @@ impl fmt::Display for Warning {
     }
 }
 
+/// So many of something, which is one thing or several.
+pub(super) fn counted(number: u64, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
+}
+
 /// Warnings, each once, and not so many that they hide the result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Warnings {

@@ -28,6 +28,7 @@ use super::{
     own_cost::return_freed_memory,
 };
 use crate::{
+    identity::storage::Background,
     model::{journal::Journal, measurement::Measurement},
     seed::Seed,
 };
@@ -47,6 +48,8 @@ pub struct LiveOptions {
     pub ring_bytes: Option<u32>,
     /// aya-log level of the BPF programs, 0 (off) to 5.
     pub log_level: u8,
+    /// Whether to ask storage about extents and digests of files meanwhile.
+    pub ask_storage: bool,
 }
 
 /// What the watcher asks for.
@@ -105,6 +108,7 @@ pub struct Live {
     budget: Budget,
     census: Schedule,
     every: Duration,
+    storage: Option<Background>,
 }
 
 impl Live {
@@ -126,7 +130,13 @@ impl Live {
         collector.begin_census();
         return_freed_memory();
         let budget = Budget::new(options.cpu_budget, BURST, Instant::now());
+        let storage = options
+            .ask_storage
+            .then(|| Background::start(options.cpu_budget))
+            .transpose()
+            .map_err(|source| Error::Runtime { source })?;
         Ok(Self {
+            storage,
             instrument,
             ring,
             log,

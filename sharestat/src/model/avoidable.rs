@@ -11,6 +11,9 @@ use super::{index::ContentIndex, inode::InodeId, measurement::Identities, units:
 /// Most contents that are remembered as gone too early, in about 20 MiB.
 const MOST_MISSED: usize = 1 << 20;
 
+/// Files that are kept though the index has forgotten them, besides as many as it knows.
+const MOST_GONE: usize = 1024;
+
 /// What was counted since the start, in pages of filesystems that have a clean state.
 /// `added` = `read` + `written` + `unknown` + those that still wait to be hashed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +66,7 @@ impl Part {
 }
 
 /// The running counts.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Counts {
     pub(super) sums: Avoidable,
     by_inode: HashMap<InodeId, Part>,
@@ -150,19 +153,36 @@ pub struct ByImage {
     pub images: BTreeMap<String, ImagePart>,
     /// Of files that are in no image, or went before they had a name.
     pub elsewhere: Part,
+    /// Of files that are known to the index, and some that were.
+    files: HashMap<InodeId, Part>,
+    /// How many of them were known when those that had gone were last left out.
+    known: usize,
 }
 
 impl ByImage {
+    /// What one file has, as long as the index knows it.
+    #[must_use]
+    pub fn of_file(&self, inode: InodeId) -> Part {
+        self.files.get(&inode).copied().unwrap_or_default()
+    }
+
     /// Takes over what was counted for inodes that have a name by now, or are forgotten.
     /// To be called before inodes are forgotten, and after they were named.
     pub fn absorb(&mut self, index: &mut ContentIndex, identities: &Identities) {
         let counted = std::mem::take(&mut index.ledger.avoidable.by_inode);
+        if self.files.len() > 2 * self.known + MOST_GONE {
+            self.files.retain(|inode, _| index.key(*inode).is_some());
+            self.known = self.files.len();
+        }
         for (inode, part) in counted {
             let file = identities.files.get(&inode);
             if file.is_none() && index.key(inode).is_some() {
                 let waits = &mut index.ledger.avoidable.by_inode;
                 waits.insert(inode, part);
                 continue;
+            }
+            if file.is_some() {
+                self.files.entry(inode).or_default().add(part);
             }
             let layer = file.and_then(|file| identities.layers.layer(file.place.layer?));
             let images = layer.map_or(&[][..], |layer| &layer.images);

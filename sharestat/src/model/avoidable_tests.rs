@@ -188,3 +188,48 @@ proptest! {
         prop_assert_eq!(index.avoidable().waiting(), 0);
     }
 }
+
+#[test]
+fn a_file_has_its_part_as_long_as_it_is_known() {
+    let mut index = ContentIndex::new(ZERO);
+    let mut identities = Identities::default();
+    let inode = |index: &mut ContentIndex, ino| {
+        index.intern(
+            InodeKey {
+                ino,
+                ..InodeKey::default()
+            },
+            true,
+        )
+    };
+    let (one, two) = (inode(&mut index, 1), inode(&mut index, 2));
+    for inode in [one, two] {
+        index.add(inode, PageIndex(0), 1, 0);
+        index.claim(inode, PageIndex(0), 1, &mut |_| {});
+        let content = Observation::Hashed(ContentHash(7));
+        assert!(index.observe(inode, PageIndex(0), content));
+        identities.files.insert(inode, named());
+    }
+    let mut images = ByImage::default();
+    images.absorb(&mut index, &identities);
+    let avoidable = Part {
+        reads: 1,
+        reclaims: 0,
+    };
+    assert_eq!(
+        [one, two].map(|inode| images.of_file(inode)),
+        [Part::default(), avoidable]
+    );
+}
+
+fn named() -> crate::model::measurement::FileIdentity {
+    crate::model::measurement::FileIdentity {
+        filesystem: 0,
+        path: "/a".to_owned(),
+        named: true,
+        deleted: false,
+        size: 4096,
+        links: 1,
+        place: crate::model::measurement::Place::default(),
+    }
+}

@@ -16,6 +16,7 @@ const FIRST_CAPACITY: usize = 8;
 const FREE: u64 = 0;
 
 /// How many resident copies each content has.
+#[derive(Clone)]
 pub struct Contents {
     shards: Vec<Shard>,
     /// Copies of the content whose hash is [`FREE`].
@@ -23,7 +24,7 @@ pub struct Contents {
     distinct: u64,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Shard {
     slots: Box<[Slot]>,
     used: usize,

@@ -74,6 +74,20 @@ impl ContentIndex {
         }
     }
 
+    /// A copy of it, as it is now, that no journal follows.
+    pub(super) fn copied(&self) -> Self {
+        Self {
+            pages: self.pages.clone(),
+            inodes: self.inodes.clone(),
+            ledger: self.ledger.clone(),
+            contested: self.contested.clone(),
+            memcgs: self.memcgs.clone(),
+            census_runs: self.census_runs,
+            clock_ms: self.clock_ms,
+            journal: None,
+        }
+    }
+
     /// The id of an inode, the same as long as it is known. `eligible` says whether its
     /// pages have a clean state (not tmpfs); the first call decides.
     pub fn intern(&mut self, key: InodeKey, eligible: bool) -> InodeId {

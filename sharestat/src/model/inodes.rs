@@ -19,7 +19,7 @@ pub(super) struct InodeRecord {
 
 /// Gives out ids; an id is never given twice, so that one kept too long finds nothing
 /// rather than another inode.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct InodeTable {
     ids: KeyedMap<InodeKey, InodeId>,
     records: KeyedMap<InodeId, InodeRecord>,

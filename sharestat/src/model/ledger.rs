@@ -13,6 +13,7 @@ use super::{
 };
 
 /// The content table and the running sums.
+#[derive(Clone)]
 pub(super) struct Ledger {
     pub(super) contents: Contents,
     pub(super) zero: ContentHash,

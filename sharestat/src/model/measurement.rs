@@ -13,6 +13,7 @@ use super::{
     inode::{Dev, InodeId},
     layers::{ContainerId, LayerId, Layers},
     memory::MemoryStat,
+    uncompared::Uncompared,
 };
 
 /// Which engine measured.
@@ -133,6 +134,10 @@ pub struct Identities {
     pub revision: u64,
     /// What the files are known to be beyond their resident pages.
     pub whole: HashMap<InodeId, Proof>,
+    /// When the bytes of equal pages were compared: where that could not be done.
+    pub uncompared: Option<Uncompared>,
+    /// Counts how often storage told something new of extents or of files as a whole.
+    pub told: u64,
     /// Extents that files share with others, and where they were asked for.
     pub extents: HashMap<InodeId, Extents>,
     /// The memory cgroups that pages are charged to.

@@ -36,6 +36,7 @@ pub mod savings;
 pub mod scopes;
 pub mod shared_groups;
 pub mod totals;
+pub mod uncompared;
 mod unions;
 pub mod units;
 pub mod view;

@@ -21,7 +21,7 @@ pub(super) enum Fate {
 }
 
 /// 64 pages: which are resident, and the entries of those in order.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Chunk {
     present: u64,
     entries: Vec<Entry>,
@@ -87,7 +87,7 @@ impl Chunk {
 }
 
 /// 32 chunks: which have resident pages, and those in order.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Window {
     present: u32,
     chunks: Vec<Chunk>,
@@ -207,7 +207,7 @@ const fn page_in_chunk(page: u64) -> u32 {
 }
 
 /// All resident pages, by inode and page index.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct PageMap {
     windows: BTreeMap<(InodeId, u64), Window>,
 }

@@ -20,10 +20,10 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Confidence {
     // The least sure comes last.
+    /// The bytes were read and compared, of pages or of whole files.
+    Verified,
     /// Every page that counts was compared by its hash, and every file by its digest.
     Exact,
-    /// The files were read and compared as a whole.
-    Verified,
     /// Rests on pages that are not resident and were not compared.
     Probable,
 }
@@ -149,7 +149,7 @@ pub fn savings_of(
         "not at one path of two lower layers",
         less(whole.all, whole.layer),
     );
-    let mechanisms = vec![
+    let mut mechanisms = vec![
         content.row("content", &[]),
         offset.row("offset", &[moved]),
         whole.row("erofs", whole.all, &[moved, differs]),
@@ -160,6 +160,9 @@ pub fn savings_of(
         image_file.row("image-file", &rest(image_file, "not a cached image of it")),
         zero.row("zero", &[]),
     ];
+    if let Some(uncompared) = &identities.uncompared {
+        uncompared.mark(&mut mechanisms, index, kin);
+    }
     Savings {
         scopes: nearness.rows(index, survey.repeated),
         mechanisms,
@@ -283,7 +286,7 @@ pub(crate) fn at_one_path(identities: &Identities, files: &[InodeId]) -> Vec<Vec
 
 /// Same content anywhere, and zero pages apart. Starts from the content table and takes
 /// off the few pages that are not eligible.
-fn by_content(index: &ContentIndex) -> (Classes, Classes) {
+pub(super) fn by_content(index: &ContentIndex) -> (Classes, Classes) {
     let mut ineligible: HashMap<ContentHash, u32> = HashMap::new();
     for inode in index.inodes().filter(|inode| !inode.eligible) {
         for (_, content) in inode.contents() {
@@ -303,7 +306,7 @@ fn by_content(index: &ContentIndex) -> (Classes, Classes) {
     (classes, zero)
 }
 
-fn by_offset(index: &ContentIndex) -> Classes {
+pub(super) fn by_offset(index: &ContentIndex) -> Classes {
     at_same_offset(index, index.inodes().filter(|inode| inode.eligible))
 }
 
@@ -332,7 +335,7 @@ pub(super) fn at_same_offset<'i>(
 }
 
 /// One key for a content at a page index (the finalizer of `MurmurHash3` over both).
-pub(super) fn mix(content: ContentHash, page: PageIndex) -> u64 {
+pub(crate) fn mix(content: ContentHash, page: PageIndex) -> u64 {
     let mut key = content.0 ^ page.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     key = (key ^ (key >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     key = (key ^ (key >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);

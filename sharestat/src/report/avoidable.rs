@@ -54,3 +54,55 @@ pub(super) fn lines(info: &AvoidableInfo) -> [(&'static str, String); 2] {
         ),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::report::{Report, html, markdown, sample};
+
+    fn watched() -> Report {
+        let mut report = sample::report();
+        report.avoidable = Some(AvoidableInfo {
+            reads_bytes: 5 << 20,
+            read_bytes: 9 << 20,
+            images: vec![AvoidableImage {
+                name: "web:1".to_owned(),
+                id: "sha256:1".to_owned(),
+                reads_bytes: 3 << 20,
+                reclaim_bytes: 7 << 20,
+            }],
+            ..AvoidableInfo::default()
+        });
+        report
+    }
+
+    fn written(write: impl Fn(&Report, &mut Vec<u8>) -> io::Result<()>, report: &Report) -> String {
+        let mut out = Vec::new();
+        write(report, &mut out).expect("memory takes everything");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn markdown_and_html_say_what_was_avoidable_by_image() {
+        let text = written(|report, out| markdown::write(report, out), &watched());
+        assert!(
+            text.contains("- Avoidable reads: 5.0 MiB of the 9.0 MiB"),
+            "{text}"
+        );
+        assert!(text.contains("| web:1 | 3.0 MiB | 7.0 MiB |"), "{text}");
+        let text = written(|report, out| html::write(report, out), &watched());
+        assert!(
+            text.contains("<p>Avoidable reads: 5.0 MiB of the 9.0 MiB"),
+            "{text}"
+        );
+        assert!(text.contains("<td>web:1</td>"), "{text}");
+        assert!(text.contains("data-value=\"7340032\""), "{text}");
+        let text = written(|report, out| html::write(report, out), &sample::report());
+        assert!(
+            !text.contains("Avoidable"),
+            "what was not watched is not told"
+        );
+    }
+}

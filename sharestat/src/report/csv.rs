@@ -10,7 +10,7 @@ use super::{Report, document::FileEntry};
 type Column = (&'static str, fn(&FileEntry) -> String);
 
 /// The columns: name of the field, and its value. Partners are paths, one per line.
-const COLUMNS: [Column; 12] = [
+const COLUMNS: [Column; 15] = [
     ("path", |file| file.path.clone()),
     ("fs", |file| file.fs.clone()),
     ("dev", |file| file.dev.clone()),
@@ -20,6 +20,13 @@ const COLUMNS: [Column; 12] = [
     ("exclusive_bytes", |file| file.exclusive_bytes.to_string()),
     ("saving_share_bytes", |file| {
         file.saving_share_bytes.to_string()
+    }),
+    ("deleted", |file| file.deleted.to_string()),
+    ("avoidable_reads_bytes", |file| {
+        file.avoidable_reads_bytes.to_string()
+    }),
+    ("avoidable_reclaim_bytes", |file| {
+        file.avoidable_reclaim_bytes.to_string()
     }),
     ("layer", |file| file.layer.clone().unwrap_or_default()),
     ("images", |file| file.images.join("\n")),
@@ -78,11 +85,11 @@ mod tests {
         write(&sample::report(), &mut out).expect("memory takes everything");
         let text = String::from_utf8(out).expect("paths are text");
         let expected = "\
-path,fs,dev,ino,resident_bytes,duplicate_bytes,exclusive_bytes,saving_share_bytes,layer,images,containers,partners\r
-/srv/a/libpython3.so,/,8:1,11,16384,12288,4096,6144,,,,/srv/b/libpython3.so\r
-/srv/b/libpython3.so,/,8:1,12,12288,8192,4096,4096,,,,/srv/a/libpython3.so\r
-tmpfs:13,/run/shm,0:24,13,4096,4096,0,2048,,,,\r
-0:99:14,0:99,0:99,14,8192,0,0,0,,,,\r
+path,fs,dev,ino,resident_bytes,duplicate_bytes,exclusive_bytes,saving_share_bytes,deleted,avoidable_reads_bytes,avoidable_reclaim_bytes,layer,images,containers,partners\r
+/srv/a/libpython3.so,/,8:1,11,16384,12288,4096,6144,false,0,0,,,,/srv/b/libpython3.so\r
+/srv/b/libpython3.so,/,8:1,12,12288,8192,4096,4096,false,0,0,,,,/srv/a/libpython3.so\r
+tmpfs:13,/run/shm,0:24,13,4096,4096,0,2048,true,0,0,,,,\r
+0:99:14,0:99,0:99,14,8192,0,0,0,false,0,0,,,,\r
 ";
         assert_eq!(text, expected);
     }

@@ -238,6 +238,28 @@ pub struct Mechanism {
     pub out_of_reach: Vec<Reason>,
 }
 
+impl Mechanism {
+    /// How sure the saving is, and how much of it is surer than the rest, in words.
+    #[must_use]
+    pub fn sureness(&self) -> String {
+        let mut words = self.confidence.clone();
+        let surer = self.by_confidence.iter();
+        for part in surer.filter(|part| part.confidence != self.confidence) {
+            let bytes = Bytes(part.saving_bytes).to_string();
+            words.extend([", ", &bytes, " of it ", &part.confidence]);
+        }
+        words
+    }
+
+    /// Why it does not save as much as `content`, in words; empty when it does.
+    #[must_use]
+    pub fn beyond(&self) -> String {
+        let reasons = self.out_of_reach.iter();
+        let words = reasons.map(|reason| format!("{} {}", Bytes(reason.bytes), reason.reason));
+        words.collect::<Vec<_>>().join("; ")
+    }
+}
+
 /// A part of a saving.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SureBytes {

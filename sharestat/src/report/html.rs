@@ -14,7 +14,7 @@ use askama::Template;
 
 use self::tables::{Heat, Table};
 use super::{
-    Report,
+    Report, avoidable,
     text::{coverage_line, percent},
 };
 use crate::model::units::Bytes;
@@ -27,6 +27,7 @@ struct Page<'a> {
     hashed: Bytes,
     percent: String,
     coverage: String,
+    avoidable: Vec<(&'static str, String)>,
     mechanisms_svg: String,
     treemap_svg: String,
     timeline_svg: String,
@@ -83,6 +84,10 @@ fn write_page(report: &Report, live: Option<Live<'_>>, mut out: impl Write) -> i
         hashed: Bytes(hashed),
         percent: percent(totals.duplicate_bytes, hashed),
         coverage: coverage_line(&report.coverage),
+        avoidable: report
+            .avoidable
+            .as_ref()
+            .map_or_else(Vec::new, |info| avoidable::lines(info).into()),
         mechanisms_svg: charts::mechanisms(&report.mechanisms)?,
         treemap_svg: shares::picture(report)?,
         timeline_svg: timeline::picture(&report.timeline)?,

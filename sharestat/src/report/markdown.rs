@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::{
-    Report,
+    Report, avoidable,
     document::{Group, TimelineEntry},
     text::{coverage_line, percent},
     timeline::{some, time},
@@ -29,6 +29,14 @@ pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
         left = left.saturating_sub(text.len());
         out.write_all(&text)?;
     }
+    if let Some(info) = &report.avoidable {
+        let rows = info.images.iter().map(|image| {
+            let [reads, reclaim] = [image.reads_bytes, image.reclaim_bytes].map(Bytes);
+            format!("| {} | {reads} | {reclaim} |\n", cell(&image.name))
+        });
+        let columns = ["image", "reads", "reclaim"];
+        list_of(&mut out, "Avoidable, by image", &columns, rows, &mut left)?;
+    }
     let groups = [
         ("Images", &report.images),
         ("Layers", &report.layers),
@@ -50,7 +58,7 @@ pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
     let files = report.files.iter().filter(|file| file.duplicate_bytes > 0);
     let rows = files.map(|row| {
         holding(
-            &row.path,
+            &row.shown_path(),
             [row.duplicate_bytes, row.exclusive_bytes, row.resident_bytes],
         )
     });
@@ -73,6 +81,11 @@ fn summary(report: &Report, mut out: impl Write) -> io::Result<()> {
     for note in &report.measurement.notes {
         writeln!(out, "- {}", cell(note))?;
     }
+    if let Some(info) = &report.avoidable {
+        for (what, of) in avoidable::lines(info) {
+            writeln!(out, "- {what}: {of}")?;
+        }
+    }
     writeln!(out, "\n#### Duplicates by scope\n")?;
     row(&mut out, ["scope", "duplicate", "part"])?;
     row(&mut out, ["---", "--:", "--:"])?;
@@ -82,8 +95,15 @@ fn summary(report: &Report, mut out: impl Write) -> io::Result<()> {
         row(&mut out, [&cell(&scope.name), &bytes, &part])?;
     }
     writeln!(out, "\n#### Savings by mechanism (they overlap)\n")?;
-    row(&mut out, ["mechanism", "saving", "groups", "confidence"])?;
-    row(&mut out, ["---", "--:", "--:", "---"])?;
+    let columns = [
+        "mechanism",
+        "saving",
+        "groups",
+        "confidence",
+        "out of its reach",
+    ];
+    row(&mut out, columns)?;
+    row(&mut out, ["---", "--:", "--:", "---", "---"])?;
     for mechanism in &report.mechanisms {
         let bytes = Bytes(mechanism.saving_bytes).to_string();
         let groups = mechanism.groups.to_string();
@@ -93,7 +113,8 @@ fn summary(report: &Report, mut out: impl Write) -> io::Result<()> {
                 &cell(&mechanism.name),
                 &bytes,
                 &groups,
-                &cell(&mechanism.confidence),
+                &cell(&mechanism.sureness()),
+                &cell(&mechanism.beyond()),
             ],
         )?;
     }
@@ -137,10 +158,22 @@ fn holding(name: &str, bytes: [u64; 3]) -> String {
     )
 }
 
-/// A list with as many rows as there is room for.
+/// A list of what holds what.
 fn list(
+    out: impl Write,
+    title: &str,
+    rows: impl Iterator<Item = String>,
+    left: &mut usize,
+) -> io::Result<()> {
+    let columns = ["name", "duplicate", "exclusive", "resident"];
+    list_of(out, title, &columns, rows, left)
+}
+
+/// A list with as many rows as there is room for; all columns but the first hold numbers.
+fn list_of(
     mut out: impl Write,
     title: &str,
+    columns: &[&str],
     rows: impl Iterator<Item = String>,
     left: &mut usize,
 ) -> io::Result<()> {
@@ -149,7 +182,9 @@ fn list(
         return Ok(());
     }
     let head = format!(
-        "\n#### {title}\n\n| name | duplicate | exclusive | resident |\n| --- | --: | --: | --: |\n"
+        "\n#### {title}\n\n| {} |\n| ---{} |\n",
+        columns.join(" | "),
+        " | --:".repeat(columns.len() - 1)
     );
     *left = left.saturating_sub(head.len() + 64);
     out.write_all(head.as_bytes())?;

@@ -1,6 +1,8 @@
 //! Whose the bytes are: the lists of layers, images and containers, and the names that a
 //! file of theirs has.
 
+mod memcgs;
+
 use std::{
     cmp::Reverse,
     collections::{HashMap, HashSet},
@@ -8,13 +10,11 @@ use std::{
 
 use super::document::{Group, LayerPair};
 use crate::model::{
-    charges::MemcgId,
     groups::GroupRow,
     index::ContentIndex,
     inode::InodeId,
     layers::{Container, ContainerId, Image, ImageId, LayerId, Layers},
     measurement::Identities,
-    memcgs::memcg_rows,
     shared_groups::{SharedRow, shared_rows},
     units::Bytes,
 };
@@ -255,50 +255,6 @@ impl<'a> Owners<'a> {
             self.shows_any(shown.map_or(&[], Vec::as_slice))
         };
         sorted(rows.filter(wanted).map(entry))
-    }
-
-    /// What each memory cgroup is charged for; empty when pages do not tell. A filter does
-    /// not apply: a cgroup is no container.
-    #[must_use]
-    pub fn memcg_entries(&self, index: &ContentIndex) -> Vec<Group> {
-        let entry = |(memcg, row): (Option<MemcgId>, GroupRow)| {
-            let known = memcg.and_then(|memcg| self.identities.memcgs.get(&memcg));
-            let id = memcg.map_or_else(String::new, |memcg| memcg.0.to_string());
-            let name = match known {
-                Some(known) => known.name.clone(),
-                None if memcg.is_some() => format!("cgroup:{id}"),
-                None => "unknown".to_owned(),
-            };
-            let container = known.and_then(|known| known.container);
-            let containers = container.map(|container| self.layers().container_label(container));
-            Group {
-                containers: containers.into_iter().collect(),
-                ..group(name, &id, &row)
-            }
-        };
-        sorted(memcg_rows(index).into_iter().map(entry))
-    }
-
-    /// Page cache charged to each container: that of its memory cgroups when pages tell
-    /// theirs, else what the cgroups count.
-    fn charged(&self, index: &ContentIndex) -> HashMap<ContainerId, Bytes> {
-        if index.memcgs().is_empty() {
-            let memory = self.identities.memory.iter();
-            return memory
-                .map(|(container, stat)| (*container, stat.file))
-                .collect();
-        }
-        let numbers = (0..).zip(&self.layers().containers);
-        let mut charged: HashMap<ContainerId, Bytes> = numbers
-            .map(|(number, _)| (ContainerId(number), Bytes(0)))
-            .collect();
-        for (memcg, pages) in index.charged_pages() {
-            let known = memcg.and_then(|memcg| self.identities.memcgs.get(&memcg));
-            if let Some(container) = known.and_then(|known| known.container) {
-                *charged.entry(container).or_default() += Bytes::of_pages(pages);
-            }
-        }
-        charged
     }
 
     /// One row for each container, by [`ContainerId`].

@@ -218,7 +218,7 @@ fn mechanisms(report: &Report, layout: Layout) -> Table {
         table.add_row([
             number(&Bytes(mechanism.saving_bytes).to_string()),
             number(&grouped(mechanism.groups)),
-            Cell::new(format!("{} ({})", mechanism.name, mechanism.confidence)),
+            Cell::new(format!("{} ({})", mechanism.name, mechanism.sureness())),
         ]);
     }
     arrange(&mut table);
@@ -267,7 +267,7 @@ fn files(report: &Report, layout: Layout) -> Table {
 }
 
 fn with_partners(file: &FileEntry) -> String {
-    let mut whose = shown(&file.path);
+    let mut whose = shown(&file.shown_path());
     if let Some(layer) = &file.layer {
         whose.extend(["\n  in layer ", &shown(layer)]);
     }

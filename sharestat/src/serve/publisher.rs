@@ -36,7 +36,7 @@ pub struct Publisher {
 struct Last {
     shown: Arc<Shown>,
     /// What of the index and of names it was made from.
-    state: (u64, usize, u64),
+    state: (u64, usize, u64, u64),
     made: Instant,
     took: Duration,
     true_at: Timestamp,
@@ -86,6 +86,7 @@ impl Publisher {
             measurement.index.generation(),
             measurement.identity.files.len(),
             measurement.identity.revision,
+            measurement.identity.told,
         );
         let now = Timestamp::now();
         if let Some(last) = &mut self.last {

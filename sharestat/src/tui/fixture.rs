@@ -145,6 +145,12 @@ pub(super) fn troubled() -> Frame {
                 group("web-1", "podman", 2, &names),
                 group("worker-äöü", "containerd", 1, &names[1..]),
             ]),
+            memcgs: Arc::from([
+                memcg("/system.slice/docker-3f9a77b0.scope", 4, Some("web-1")),
+                memcg("/user.slice", 2, None),
+                memcg("gone:1871", 1, None),
+                memcg("uncharged", 0, None),
+            ]),
             pairs: [(0, 1, 300), (1, 2, 40), (0, 2, 3)]
                 .map(|(one, other, mib): (usize, usize, u64)| PairRow {
                     one: names[one].into(),
@@ -235,6 +241,15 @@ fn group(name: &str, kind: &str, number: u64, layers: &[&str]) -> GroupRow {
         zero: Bytes(number * 11 * MIB),
         proportional: (!layers.is_empty()).then_some(Bytes(number * 700 * MIB)),
         charged: (number > 1).then_some(Bytes(number * 900 * MIB)),
+        container: None,
+    }
+}
+
+fn memcg(name: &str, number: u64, container: Option<&str>) -> GroupRow {
+    GroupRow {
+        charged: Some(Bytes(number * 1_000 * MIB)),
+        container: container.map(Arc::from),
+        ..group(name, "", number, &[])
     }
 }
 

@@ -224,13 +224,17 @@ impl List {
     }
 }
 
-/// The share shown instead of bytes, for all columns but `resident` a share of the row's
+/// The share shown instead of bytes, for all columns but `resident` and `charged` a share of the row's
 /// own resident bytes.
 #[must_use]
 pub fn share(row: &dyn Row, column: Column) -> f64 {
     match (column, row.bytes(column), row.bytes(Column::Resident)) {
         // Of the same whole for all rows, so that bytes decide.
-        (Column::Resident | Column::Shared | Column::Hits | Column::Shareable, _, _)
+        (
+            Column::Resident | Column::Charged | Column::Shared | Column::Hits | Column::Shareable,
+            _,
+            _,
+        )
         | (_, None, _)
         | (_, _, None) => 0.0,
         (_, Some(part), Some(whole)) => ratio(part, whole),

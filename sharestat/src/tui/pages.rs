@@ -24,6 +24,8 @@ pub enum View {
     Images,
     /// Containers.
     Containers,
+    /// Memory cgroups.
+    Memcgs,
     /// Filesystems.
     Filesystems,
     /// Rates and distributions.
@@ -36,12 +38,13 @@ pub enum View {
 
 impl View {
     /// All views in the order of the tabs.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Overview,
         Self::Files,
         Self::Layers,
         Self::Images,
         Self::Containers,
+        Self::Memcgs,
         Self::Filesystems,
         Self::Events,
         Self::Health,
@@ -57,6 +60,7 @@ impl View {
             Self::Layers => "Layers",
             Self::Images => "Images",
             Self::Containers => "Containers",
+            Self::Memcgs => "Cgroups",
             Self::Filesystems => "Filesystems",
             Self::Events => "Events",
             Self::Health => "Health",
@@ -64,14 +68,15 @@ impl View {
         }
     }
 
-    /// Whether the tab is worth its place: layers, images and containers only once there
-    /// are some, derefs when they were loaded. Its key then says why there is nothing.
+    /// Whether the tab is worth its place: layers, images, containers and cgroups only once
+    /// there are some, derefs when they were loaded. Its key then says why there is nothing.
     #[must_use]
     pub fn has_rows(self, frame: &Frame) -> bool {
         match self {
             Self::Layers => !frame.identity.layers.is_empty(),
             Self::Images => !frame.identity.images.is_empty(),
             Self::Containers => !frame.identity.containers.is_empty(),
+            Self::Memcgs => !frame.identity.memcgs.is_empty(),
             Self::Derefs => frame.derefs.is_some(),
             Self::Overview | Self::Files | Self::Filesystems | Self::Events | Self::Health => true,
         }
@@ -86,6 +91,7 @@ impl View {
             Self::Layers => Page::Layers(None),
             Self::Images => Page::Images,
             Self::Containers => Page::Containers,
+            Self::Memcgs => Page::Memcgs,
             Self::Filesystems => Page::Filesystems,
             Self::Events => Page::Events,
             Self::Health => Page::Health,
@@ -149,6 +155,8 @@ pub enum Page {
     Images,
     /// Containers.
     Containers,
+    /// Memory cgroups.
+    Memcgs,
     /// Rates and distributions.
     Events,
     /// State of the instrument.
@@ -191,6 +199,7 @@ impl Page {
             Self::Layers(_) => Some(Table::Layers),
             Self::Images => Some(Table::Images),
             Self::Containers => Some(Table::Containers),
+            Self::Memcgs => Some(Table::Memcgs),
             Self::Derefs => Some(Table::Derefs),
             Self::Tree(_) => Some(Table::Tree),
             Self::Overview | Self::LayerMap | Self::Events | Self::Health | Self::Deref(..) => None,
@@ -210,6 +219,7 @@ impl Page {
             Self::LayerMap => "Layers against layers".to_owned(),
             Self::Images => "Images".to_owned(),
             Self::Containers => "Containers".to_owned(),
+            Self::Memcgs => "Memory cgroups".to_owned(),
             Self::Overview => "Overview".to_owned(),
             Self::Events => "Events".to_owned(),
             Self::Health => "Health".to_owned(),
@@ -236,6 +246,7 @@ impl Page {
             Self::Layers(_) => Rows::Groups(&frame.identity.layers),
             Self::Images => Rows::Groups(&frame.identity.images),
             Self::Containers => Rows::Groups(&frame.identity.containers),
+            Self::Memcgs => Rows::Groups(&frame.identity.memcgs),
             Self::Derefs => Rows::Derefs(frame.derefs.as_ref().map_or(&[], |derefs| &derefs.sites)),
             // The rows of a tree are not in a frame: the state makes them.
             Self::Overview
@@ -284,6 +295,11 @@ impl Page {
                         let layers = Arc::clone(&group.layers);
                         Some(Self::Layers(Some(Within::Layers(layers, name))))
                     }
+                    // Its container, where it is one's.
+                    Self::Memcgs => group.container.as_ref().map(|container| {
+                        let layers = Arc::clone(&group.layers);
+                        Self::Layers(Some(Within::Layers(layers, Arc::clone(container))))
+                    }),
                     _ => None,
                 }
             }

@@ -105,6 +105,10 @@ impl Row for GroupRow {
             Column::Zero => bytes(self.zero),
             Column::Proportional => self.proportional.map_or(Value::Missing, bytes),
             Column::Charged => self.charged.map_or(Value::Missing, bytes),
+            Column::Container => {
+                let container = self.container.as_deref();
+                container.map_or(Value::Missing, Value::Text)
+            }
             _ => Value::Missing,
         }
     }

@@ -69,6 +69,11 @@ impl Report {
             .unwrap_or_else(|| panic!("'{name}' should be a list and is {value}"))
     }
 
+    /// What could not be found out, as JSON.
+    pub(crate) fn warnings(&self) -> String {
+        self.0["identity"]["warnings"].to_string()
+    }
+
     /// Numbers that two looks at an unchanged cache must agree on, whoever looks.
     pub(crate) fn facts(&self) -> BTreeMap<String, String> {
         let mut facts = BTreeMap::new();

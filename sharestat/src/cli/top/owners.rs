@@ -1,4 +1,4 @@
-//! The lists of layers, images and containers of a picture.
+//! The lists of layers, images, containers and cgroups of a picture.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -29,6 +29,8 @@ pub(super) fn identity(
 ) -> Identity {
     let (index, identities) = (&measurement.index, &measurement.identity);
     let layers = &identities.layers;
+    let owners = Owners::new(identities, &Filter::default());
+    let memcgs = memcgs(measurement, &owners);
     if layers.layers.is_empty() {
         let why = match identities.revision {
             0 => "layers, images and containers were not looked for",
@@ -36,10 +38,10 @@ pub(super) fn identity(
         };
         return Identity {
             missing: Some(why.to_owned()),
+            memcgs,
             ..Identity::default()
         };
     }
-    let owners = Owners::new(identities, &Filter::default());
     let mut zeros: HashMap<LayerId, Bytes> = HashMap::new();
     for row in files {
         let file = identities.files.get(&row.inode);
@@ -107,6 +109,7 @@ pub(super) fn identity(
         layers: cached(of_layers),
         images: cached(of_images),
         containers: cached(of_containers),
+        memcgs,
         pairs: pairs
             .iter()
             .map(|((one, other), shared)| PairRow {
@@ -116,6 +119,29 @@ pub(super) fn identity(
             })
             .collect(),
     }
+}
+
+/// Memory cgroups with what they are charged.
+fn memcgs(measurement: &Measurement, owners: &Owners<'_>) -> Arc<[GroupRow]> {
+    let layers = &measurement.identity.layers;
+    let of_memcgs = owners.memcg_rows(&measurement.index).into_iter();
+    cached(of_memcgs.map(|memcg| {
+        let container = memcg.container.and_then(|id| layers.container(id));
+        let shown = container.map_or_else(Vec::new, |container| layers.shown_by(container));
+        let name = memcg.container.map(|id| layers.container_label(id).into());
+        let held = row(
+            memcg.id.into(),
+            memcg.name,
+            "",
+            (&shown, Bytes(0)),
+            &memcg.row,
+        );
+        GroupRow {
+            charged: Some(held.resident),
+            container: name,
+            ..held
+        }
+    }))
 }
 
 fn cached(rows: impl Iterator<Item = GroupRow>) -> Arc<[GroupRow]> {
@@ -141,5 +167,6 @@ fn row(
         zero,
         proportional: None,
         charged: None,
+        container: None,
     }
 }

@@ -51,7 +51,7 @@ pub(super) struct RowCache {
     pub(super) asks_charges: bool,
     rows: Option<Rows>,
     generation: u64,
-    named: (usize, u64),
+    named: (usize, u64, u64),
     made: Option<Made>,
 }
 
@@ -101,6 +101,7 @@ impl RowCache {
         let named = (
             measurement.identity.files.len(),
             measurement.identity.revision,
+            measurement.identity.told,
         );
         let same = generation == self.generation && named == self.named;
         // A page that changes is booked out and in.
@@ -207,6 +208,7 @@ fn make(measurement: &Measurement, charged: &HashMap<ContainerId, Bytes>) -> Row
             zero: zeros.get(&number).copied().unwrap_or_default(),
             proportional: None,
             charged: None,
+            container: None,
         })
         .collect();
     let kin = Kin::of(index, identity);

@@ -1,7 +1,8 @@
 //! Reads files to their ends and sorts them into classes of equal bytes: no hash decides.
 
-use std::{fs::File, io, os::fd::AsRawFd};
+use std::{fs::File, io};
 
+use super::reading::{read_fully, read_uncached};
 use crate::model::inode::InodeId;
 
 const CHUNK: usize = 1 << 20;
@@ -34,7 +35,7 @@ pub(super) fn classes(mut open: Vec<(InodeId, File)>, unread: &mut u64) -> Vec<V
 
 fn readable(file: &File) -> bool {
     let mut byte = [0; 1];
-    super::read_fully(file, &mut byte, 0).is_ok()
+    read_fully(file, &mut byte, 0).is_ok()
 }
 
 fn equal(one: &File, other: &File) -> io::Result<bool> {
@@ -51,44 +52,6 @@ fn equal(one: &File, other: &File) -> io::Result<bool> {
         }
         offset += read as u64;
     }
-}
-
-/// `RWF_DONTCACHE` (include/uapi/linux/fs.h, Linux 6.14): pages that this read brings in
-/// are dropped again, pages that were cached stay.
-const DONTCACHE: libc::c_int = 0x80;
-
-fn read_uncached(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match pread_uncached(file, &mut buffer[filled..], offset + filled as u64) {
-            Ok(0) => return Ok(filled),
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // Not here, or not on this filesystem.
-            Err(error)
-                if matches!(
-                    error.raw_os_error(),
-                    Some(libc::EOPNOTSUPP | libc::EINVAL | libc::ENOSYS)
-                ) =>
-            {
-                let at = offset + filled as u64;
-                return Ok(filled + super::read_fully(file, &mut buffer[filled..], at)?);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
-}
-
-fn pread_uncached(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    let part = libc::iovec {
-        iov_base: buffer.as_mut_ptr().cast(),
-        iov_len: buffer.len(),
-    };
-    let offset = libc::off_t::try_from(offset).map_err(io::Error::other)?;
-    // SAFETY: the vector is one element that spans exactly the exclusively borrowed buffer.
-    let read = unsafe { libc::preadv2(file.as_raw_fd(), &raw const part, 1, offset, DONTCACHE) };
-    usize::try_from(read).map_err(|_| io::Error::last_os_error())
 }
 
 #[cfg(test)]

@@ -1,13 +1,18 @@
-//! What is asked once, after a measurement: memory of containers, and what storage tells
+//! What is asked after a measurement, or beside one that goes on: memory of containers,
+//! and what storage tells
 //! about files that hold duplicates: shared extents, digests, and on request whether they
 //! are equal as a whole. Opens files by their paths; what was opened must be the inode
 //! that was measured.
 
+mod background;
 #[cfg(test)]
 mod collision_tests;
 mod compare;
 mod digests;
 mod extents;
+mod opener;
+mod pages;
+mod reading;
 
 #[cfg(any(test, fuzzing))]
 pub(super) use digests::digest_in;
@@ -15,26 +20,22 @@ pub(super) use digests::digest_in;
 use std::{
     cmp::Reverse,
     fs::File,
-    os::{
-        fd::OwnedFd,
-        unix::fs::{FileExt as _, MetadataExt as _},
-    },
-    path::PathBuf,
     time::{Duration, Instant},
 };
 
-use rustix::fs::{Mode, OFlags};
-
-use super::{memory, mounts::MountTable};
+pub use self::background::Background;
+use self::opener::Opener;
+use super::{memory, mounts::MountTable, warning::counted};
 use crate::model::{
     files::{file_row, file_rows},
-    inode::{Dev, InodeId},
+    inode::InodeId,
     kin::Kin,
     measurement::{Measurement, Proof},
     savings::Confidence,
     units::Bytes,
     whole::whole_classes,
 };
+use crate::{progress::Progress, seed::Seed};
 
 /// For asking about extents and digests; files with most duplicates come first.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -81,8 +82,9 @@ pub fn ask(measurement: &mut Measurement) {
     }
     if unasked.0 > 0 {
         measurement.identity.warnings.push(format!(
-            "could not ask storage about {} files with {} of duplicates; what they share there counts as 'host', 'layer' or the like: they have no path here, changed, or asking took too long",
-            unasked.0, unasked.1
+            "could not ask storage about {} with {} of duplicates; what is shared there counts as 'host', 'layer' or the like: no path here, changed, or asking took too long",
+            counted(unasked.0, "file", "files"),
+            unasked.1
         ));
     }
 }
@@ -116,20 +118,27 @@ fn fs_type(measurement: &Measurement, inode: InodeId) -> &str {
     filesystem.map_or("", |filesystem| &filesystem.fs_type)
 }
 
-/// Reads and compares the files that are thought equal as a whole.
-pub fn compare(measurement: &mut Measurement) {
+/// Reads and compares what is thought equal: first the pages of equal hash, then the files
+/// that seem equal as a whole. What was hashed with `seed` and differs is no longer one
+/// content in the index. Stops early when `progress` says so.
+pub fn compare(measurement: &mut Measurement, seed: Seed, progress: &Progress) {
+    let Some(opener) = Opener::new() else {
+        return;
+    };
+    pages::compare(measurement, &opener, seed, progress);
+    compare_files(measurement, &opener, progress);
+}
+
+fn compare_files(measurement: &mut Measurement, opener: &Opener, progress: &Progress) {
     let identity = &measurement.identity;
     let kin = Kin::of(&measurement.index, identity);
     let rows = file_rows(&measurement.index);
     let classes = whole_classes(&measurement.index, identity, &kin, &rows);
-    let Some(opener) = Opener::new() else {
-        return;
-    };
     let mut next = 0_u32;
     let mut proofs = Vec::new();
     let mut unread = 0_u64;
     for class in classes {
-        if class.confidence != Confidence::Probable {
+        if class.confidence != Confidence::Probable || progress.stopped() {
             continue;
         }
         let mut open: Vec<(InodeId, File)> = Vec::new();
@@ -152,60 +161,8 @@ pub fn compare(measurement: &mut Measurement) {
     identity.whole.extend(proofs);
     if unread > 0 {
         identity.warnings.push(format!(
-            "could not read {unread} files to compare them: what rests on them stays 'probable'"
+            "could not read {} to compare as a whole: what rests on that stays 'probable'",
+            counted(unread, "file", "files")
         ));
     }
-}
-
-/// Opens files by their place.
-struct Opener {
-    mounts: MountTable,
-}
-
-impl Opener {
-    /// `None` when there is no mount table: then nothing has a path.
-    fn new() -> Option<Self> {
-        MountTable::read().ok().map(|mounts| Self { mounts })
-    }
-
-    /// The file, when its path still leads to it.
-    fn open(&self, measurement: &Measurement, inode: InodeId) -> Option<File> {
-        let identity = &measurement.identity;
-        let (key, known) = (measurement.index.key(inode)?, identity.files.get(&inode)?);
-        let filesystem = identity.filesystems.get(known.filesystem)?;
-        let in_fs = known.place.path_in_fs.as_deref()?;
-        let (_, path) = self.mounts.display_path(filesystem.dev, in_fs)?;
-        let file = open_quietly(&path)?;
-        let found = file.metadata().ok()?;
-        let dev = Dev::new(
-            rustix::fs::major(found.dev()),
-            rustix::fs::minor(found.dev()),
-        );
-        // stat(2) shows a btrfs subvolume's own device.
-        let same_dev = dev == key.dev || filesystem.fs_type == "btrfs";
-        (found.is_file() && found.ino() == key.ino && same_dev && found.size() == known.size)
-            .then_some(file)
-    }
-}
-
-/// Without following a last symbolic link, waiting for a lease or changing the access time.
-fn open_quietly(path: &PathBuf) -> Option<File> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let open = |flags| rustix::fs::open(path, flags, Mode::empty());
-    let opened: Result<OwnedFd, _> = open(flags | OFlags::NOATIME).or_else(|_| open(flags));
-    opened.ok().map(File::from)
-}
-
-/// Fills as much of `buffer` as the file has at `offset`.
-fn read_fully(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }

@@ -18,6 +18,7 @@ use super::{
     },
     Go, Live, LiveView,
 };
+use crate::identity::storage::Background;
 
 /// Time between flushes of the hooks' pending runs while anything happens.
 const TICK: Duration = Duration::from_millis(100);
@@ -52,6 +53,8 @@ pub(super) struct Work {
     pace: Duration,
     /// When it was asked last whether anything was lost.
     losses_read: Instant,
+    /// Asks storage about files, when that is wanted.
+    storage: Option<Background>,
 }
 
 impl Work {
@@ -70,6 +73,7 @@ impl Work {
             open: Batch::default(),
             pace: TICK,
             losses_read: Instant::now(),
+            storage: live.storage,
         })
     }
 
@@ -111,6 +115,7 @@ impl Work {
         self.collector
             .barrier(&self.instrument, self.ring.get_mut())?;
         self.collector.name_memcgs();
+        self.ask_storage();
         self.log.flush();
         let idle = before == self.collector.measurement.index.generation()
             && self.collector.queue.is_idle()
@@ -125,6 +130,18 @@ impl Work {
             self.consider_census()?;
         }
         self.hash_some()
+    }
+
+    /// Asks storage about some files once all are known, as far as the budget goes.
+    fn ask_storage(&mut self) {
+        let Some(storage) = &mut self.storage else {
+            return;
+        };
+        if self.census.counted() && self.budget.allows(Instant::now()) {
+            let before = thread_time();
+            storage.go_on(&mut self.collector.measurement);
+            self.budget.spend(thread_time().saturating_sub(before));
+        }
     }
 
     /// One slice of whatever is to be done.

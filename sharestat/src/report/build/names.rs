@@ -4,11 +4,13 @@ use std::{cmp::Reverse, collections::HashMap};
 
 use crate::{
     model::{
+        avoidable::Part,
         copy_ups::CopyUp,
         files::{FileRow, Partner, partners_among},
         groups::group_rows,
         inode::{Dev, InodeId, InodeKey},
         measurement::{Filesystem, Measurement},
+        units::Bytes,
     },
     report::{
         document::{CopyUpEntry, FileEntry, FilesystemEntry, PartnerEntry},
@@ -143,6 +145,9 @@ impl<'a> Names<'a> {
     ) -> FileEntry {
         let key = self.key(row.inode);
         let filesystem = self.of_inode.get(&row.inode);
+        let identity = self.measurement.identity.files.get(&row.inode);
+        let watched = self.measurement.avoidable.as_ref();
+        let avoidable = watched.map_or_else(Part::default, |known| known.of_file(row.inode));
         FileEntry {
             path,
             fs: filesystem.map_or_else(String::new, |&position| {
@@ -150,6 +155,7 @@ impl<'a> Names<'a> {
             }),
             dev: key.dev.to_string(),
             ino: key.ino,
+            deleted: identity.is_some_and(|file| file.deleted),
             resident_bytes: row.resident.0,
             duplicate_bytes: row.duplicate.0,
             exclusive_bytes: row.exclusive.0,
@@ -157,6 +163,8 @@ impl<'a> Names<'a> {
             layer: owners.layer_of(row.inode),
             images: owners.images_of(row.inode),
             containers: owners.containers_of(row.inode),
+            avoidable_reads_bytes: Bytes::of_pages(avoidable.reads).0,
+            avoidable_reclaim_bytes: Bytes::of_pages(avoidable.reclaims).0,
             partners: partners
                 .iter()
                 .map(|partner| PartnerEntry {

@@ -1,5 +1,7 @@
 //! The rows of a report's lists: what a group of files, a filesystem or a file holds.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +88,9 @@ pub struct FileEntry {
     pub dev: String,
     /// Its inode number.
     pub ino: u64,
+    /// Whether it was deleted and is still open, mounted or mapped; left out when it was not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
     /// In the page cache.
     pub resident_bytes: u64,
     /// Pages whose content has any other copy.
@@ -103,8 +108,36 @@ pub struct FileEntry {
     /// The names of the containers that show the layer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub containers: Vec<String>,
+    /// Read of it from storage while another page had the same content, while it was watched
+    /// and has been cached; left out when nothing was.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub avoidable_reads_bytes: u64,
+    /// Last copies of their content that reclaim took of it, as in `avoidable`; left out when
+    /// there were none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub avoidable_reclaim_bytes: u64,
     /// The files that it shares most content with, zero pages aside.
     pub partners: Vec<PartnerEntry>,
+}
+
+impl FileEntry {
+    /// Its path, with a mark when it was deleted.
+    #[must_use]
+    pub fn shown_path(&self) -> Cow<'_, str> {
+        if self.deleted {
+            format!("{} (deleted)", self.path).into()
+        } else {
+            self.path.as_str().into()
+        }
+    }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde gives the field by reference"
+)]
+const fn is_zero(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 /// Another file with the same contents.

@@ -101,15 +101,37 @@ pub(super) fn all(report: &Report) -> Vec<Table> {
         ),
         table(
             "Savings by mechanism",
-            &["mechanism", "#saving", "#groups", "confidence"],
+            &[
+                "mechanism",
+                "#saving",
+                "#groups",
+                "confidence",
+                "out of its reach",
+            ],
             mechanisms.map(|row| {
                 vec![
                     text(&row.name),
                     bytes(row.saving_bytes),
                     number(row.groups),
-                    text(&row.confidence),
+                    text(row.sureness()),
+                    text(row.beyond()),
                 ]
             }),
+        ),
+        table(
+            "Avoidable, by image",
+            &["image", "#reads", "#reclaim"],
+            report
+                .avoidable
+                .iter()
+                .flat_map(|info| &info.images)
+                .map(|image| {
+                    vec![
+                        text(&image.name),
+                        bytes(image.reads_bytes),
+                        bytes(image.reclaim_bytes),
+                    ]
+                }),
         ),
         groups("Images", &report.images),
         groups("Layers", &report.layers),
@@ -136,7 +158,7 @@ pub(super) fn all(report: &Report) -> Vec<Table> {
             &HOLDING,
             report.files.iter().map(|row| {
                 // Lines of one cell: a table sorts by the first, which is the path.
-                let mut name = row.path.clone();
+                let mut name = row.shown_path().into_owned();
                 for partner in &row.partners {
                     let shared = Bytes(partner.shared_bytes).to_string();
                     name.extend(["\n", &shared, " with ", &partner.path]);

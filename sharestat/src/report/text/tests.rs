@@ -186,7 +186,7 @@ duplicate   saving  exclusive  resident  file, and what it shares with others
                                            8.0 KiB with /srv/b/libpython3.so
   8.0 KiB  4.0 KiB    4.0 KiB  12.0 KiB  /srv/b/libpython3.so
                                            8.0 KiB with /srv/a/libpython3.so
-  4.0 KiB  2.0 KiB        0 B   4.0 KiB  tmpfs:13
+  4.0 KiB  2.0 KiB        0 B   4.0 KiB  tmpfs:13 (deleted)
 ";
     assert_eq!(written(&report(), Some(100)), expected);
 }
@@ -238,7 +238,7 @@ duplicate   saving  file, and what it shares with others
                       8.0 KiB with /srv/b/libpython3.so
   8.0 KiB  4.0 KiB  /srv/b/libpython3.so
                       8.0 KiB with /srv/a/libpython3.so
-  4.0 KiB  2.0 KiB  tmpfs:13
+  4.0 KiB  2.0 KiB  tmpfs:13 (deleted)
 ";
     assert_eq!(written(&report(), Some(60)), expected);
 }

@@ -65,9 +65,13 @@ fn twice(measurement: &Measurement) -> (Report, Report) {
 fn a_table_of_a_host_with_layers_tells_the_same_too() {
     let mut player = Player::new(Reader::of_bytes("demo", DEMO).expect("one")).expect("it plays");
     player.go_to(player.outline().length).expect("the end");
-    let (found, expected) = twice(&player.into_measurement());
+    let (found, mut expected) = twice(&player.into_measurement());
     assert!(expected.files.iter().any(|file| !file.partners.is_empty()));
     assert!(expected.files.iter().all(|file| file.layer.is_some()));
+    // A table is of one moment: `scan` writes it, which does not watch.
+    for file in &mut expected.files {
+        (file.avoidable_reads_bytes, file.avoidable_reclaim_bytes) = (0, 0);
+    }
     assert_eq!(found, expected);
 }
 

@@ -29,6 +29,7 @@ pub(super) struct Names {
     ino: u64,
     generation: u32,
     size: u64,
+    deleted: bool,
     eligible: bool,
 }
 
@@ -97,6 +98,7 @@ pub(super) fn names(measurement: &Measurement, inode: &InodeView<'_>, number: u3
         ino: key.ino,
         generation: key.generation,
         size: file.map_or(0, |file| file.size),
+        deleted: file.is_some_and(|file| file.deleted),
         eligible: inode.eligible,
     }
 }
@@ -144,6 +146,7 @@ pub(super) struct Batch {
     ino: Vec<i64>,
     generation: Vec<i32>,
     size: Vec<i64>,
+    deleted: Vec<bool>,
     eligible: Vec<bool>,
     index: Vec<i64>,
     pages: Vec<i64>,
@@ -172,6 +175,7 @@ impl Batch {
         self.ino.push(names.ino.cast_signed());
         self.generation.push(names.generation.cast_signed());
         self.size.push(names.size.cast_signed());
+        self.deleted.push(names.deleted);
         self.eligible.push(names.eligible);
         self.index.push(row.index.cast_signed());
         self.pages.push(row.pages.cast_signed());
@@ -199,11 +203,8 @@ impl Batch {
         numbers(out, &batch.ino, None)?;
         ints(out, &batch.generation)?;
         numbers(out, &batch.size, None)?;
-        let mut column = out.next_column()?.ok_or_else(missing)?;
-        column
-            .typed::<BoolType>()
-            .write_batch(&batch.eligible, None, None)?;
-        column.close()?;
+        flags(out, &batch.deleted)?;
+        flags(out, &batch.eligible)?;
         numbers(out, &batch.index, None)?;
         numbers(out, &batch.pages, None)?;
         texts(out, &batch.state, None)?;
@@ -222,6 +223,15 @@ fn texts<W: Write + Send>(
     column
         .typed::<ByteArrayType>()
         .write_batch(values, levels, None)?;
+    column.close()
+}
+
+fn flags<W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    values: &[bool],
+) -> Result<()> {
+    let mut column = group.next_column()?.ok_or_else(missing)?;
+    column.typed::<BoolType>().write_batch(values, None, None)?;
     column.close()
 }
 

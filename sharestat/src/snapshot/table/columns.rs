@@ -22,6 +22,7 @@ message pages {
   required int64 ino (INTEGER(64, false));
   required int32 generation (INTEGER(32, false));
   required int64 size (INTEGER(64, false));
+  required boolean deleted;
   required boolean eligible;
   required int64 index (INTEGER(64, false));
   required int64 pages (INTEGER(64, false));

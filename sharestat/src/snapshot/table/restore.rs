@@ -9,10 +9,11 @@ use super::rows::Rows;
 use crate::{
     identity::escape,
     model::{
+        charges::MemcgId,
         index::ContentIndex,
         inode::{Dev, InodeId, InodeKey},
         measurement::{
-            Engine, FileIdentity, Filesystem, HookStatus, Identities, Measurement, Place,
+            Engine, FileIdentity, Filesystem, HookStatus, Identities, Measurement, Memcg, Place,
         },
         page::{Observation, SkipReason},
         units::{ContentHash, PageIndex},
@@ -23,6 +24,9 @@ use crate::{
 /// The layer of a file by name, and the images that have it, as the rows tell.
 type LayerNames = (String, Option<String>);
 
+/// From which page on how many pages are charged to whom.
+type Charge = (PageIndex, u64, MemcgId);
+
 /// What was read of a table so far.
 pub(super) struct Restorer<'h> {
     report: &'h Report,
@@ -32,6 +36,10 @@ pub(super) struct Restorer<'h> {
     layers: HashMap<InodeId, LayerNames>,
     /// Number of the file being read, its inode, and the first page that may follow.
     open: Option<(i32, InodeId, u64)>,
+    /// What the pages of this file are charged to.
+    charges: Vec<Charge>,
+    /// Memory cgroups by their names.
+    memcgs: HashMap<String, MemcgId>,
     pages: u64,
 }
 
@@ -48,6 +56,8 @@ impl<'h> Restorer<'h> {
             filesystems: HashMap::new(),
             layers: HashMap::new(),
             open: None,
+            charges: Vec::new(),
+            memcgs: memcgs_of(report),
             pages: 0,
         }
     }
@@ -67,7 +77,10 @@ impl<'h> Restorer<'h> {
             Some((number, ..)) if file.cast_unsigned() < number.cast_unsigned() => {
                 return Err("its files are out of order".to_owned());
             }
-            _ => (self.inode(rows, at)?, 0),
+            _ => {
+                self.charge();
+                (self.inode(rows, at)?, 0)
+            }
         };
         let [index, pages] = [rows.index[at], rows.pages[at]].map(i64::cast_unsigned);
         let end = index.checked_add(pages).filter(|_| index >= first);
@@ -83,8 +96,36 @@ impl<'h> Restorer<'h> {
         for page in index..end {
             self.index.insert(inode, PageIndex(page), seen);
         }
+        if let Some(name) = &rows.memcg[at] {
+            let memcg = self.memcg(text(name)?);
+            self.charges.push((PageIndex(index), pages, memcg));
+        }
         self.open = Some((file, inode, end));
         Ok(())
+    }
+
+    /// Says what the pages of the open file are charged to, once all are there: those of
+    /// which nothing is known must not pass for charged as the others.
+    fn charge(&mut self) {
+        let charges = self.charges.drain(..);
+        if let Some((_, inode, _)) = self.open {
+            for (first, pages, memcg) in charges {
+                self.index.charge(inode, first, pages, memcg);
+            }
+        }
+    }
+
+    /// The cgroup of that name; one that the header does not list gets a number that none has.
+    fn memcg(&mut self, name: String) -> MemcgId {
+        let listed = self.memcgs.len() as u64;
+        let known = self.memcgs.get(&name).copied();
+        let memcg = known.unwrap_or(MemcgId(u64::MAX - listed));
+        self.identity.memcgs.entry(memcg).or_insert_with(|| Memcg {
+            name: name.clone(),
+            container: None,
+        });
+        self.memcgs.entry(name).or_insert(memcg);
+        memcg
     }
 
     /// The inode that a row belongs to, which is the first one of its file.
@@ -107,7 +148,7 @@ impl<'h> Restorer<'h> {
                 filesystem,
                 named: path != format!("{dev}:{}", key.ino),
                 path,
-                deleted: false,
+                deleted: rows.deleted.get(at).is_some_and(|deleted| *deleted),
                 size: rows.size[at].cast_unsigned(),
                 links: 1,
                 place: Place::default(),
@@ -144,7 +185,8 @@ impl<'h> Restorer<'h> {
     ///
     /// # Errors
     /// When the header's measurement makes no sense.
-    pub(super) fn finish(self) -> Result<(Measurement, HashMap<InodeId, LayerNames>), String> {
+    pub(super) fn finish(mut self) -> Result<(Measurement, HashMap<InodeId, LayerNames>), String> {
+        self.charge();
         let info = &self.report.measurement;
         let engines = [Engine::Bpf, Engine::User, Engine::Image];
         let engine = engines
@@ -177,6 +219,13 @@ impl<'h> Restorer<'h> {
         };
         Ok((measurement, self.layers))
     }
+}
+
+/// The memory cgroups that a header lists; what nothing is known of has no number there.
+fn memcgs_of(report: &Report) -> HashMap<String, MemcgId> {
+    let listed = report.memcgs.iter();
+    let numbered = listed.filter_map(|row| Some((row.name.clone(), MemcgId(row.id.parse().ok()?))));
+    numbered.collect()
 }
 
 /// The group of the report that a layer of a row is.

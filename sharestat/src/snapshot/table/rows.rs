@@ -43,10 +43,13 @@ pub(super) struct Rows {
     pub(super) fs_type: Vec<ByteArray>,
     pub(super) layer: Vec<Option<ByteArray>>,
     pub(super) image: Vec<Option<ByteArray>>,
+    pub(super) memcg: Vec<Option<ByteArray>>,
     pub(super) dev: Vec<ByteArray>,
     pub(super) ino: Vec<i64>,
     pub(super) generation: Vec<i32>,
     pub(super) size: Vec<i64>,
+    /// None in tables of before it was a column.
+    pub(super) deleted: Vec<bool>,
     pub(super) eligible: Vec<bool>,
     pub(super) index: Vec<i64>,
     pub(super) pages: Vec<i64>,
@@ -71,10 +74,15 @@ impl Rows {
             fs_type: from.texts("fs_type")?.required(),
             layer: from.texts("layer")?.optional(),
             image: from.texts("image")?.optional(),
+            memcg: from.texts("memcg")?.optional(),
             dev: from.texts("dev")?.required(),
             ino: from.longs("ino")?.required(),
             generation: from.ints("generation")?,
             size: from.longs("size")?.required(),
+            deleted: match from.position("deleted") {
+                Some(_) => from.flags("deleted")?,
+                None => Vec::new(),
+            },
             eligible: from.flags("eligible")?,
             index: from.longs("index")?.required(),
             pages: from.longs("pages")?.required(),
@@ -94,11 +102,16 @@ struct Group<'g> {
 }
 
 impl Group<'_> {
-    fn column(&self, name: &str) -> Result<(ColumnReader, bool)> {
+    fn position(&self, name: &str) -> Option<usize> {
         let columns = self.group.metadata().columns().iter();
-        let at = columns
+        columns
             .map(ColumnChunkMetaData::column_descr)
             .position(|column| column.name() == name && column.max_rep_level() == 0)
+    }
+
+    fn column(&self, name: &str) -> Result<(ColumnReader, bool)> {
+        let at = self
+            .position(name)
             .ok_or_else(|| general(&format!("it has no column '{name}'")))?;
         let column = self.group.metadata().column(at).column_descr();
         let optional = column.self_type().get_basic_info().repetition() == Repetition::OPTIONAL;

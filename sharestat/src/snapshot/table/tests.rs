@@ -69,3 +69,23 @@ fn the_rows_hold_every_page_and_copies_are_found_by_hash() {
     skipped.sort_unstable();
     assert_eq!(skipped, ["budget", "dirty"]);
 }
+
+#[test]
+fn who_is_charged_and_what_was_deleted_is_read_back() {
+    let measurement = sample::measurement();
+    let mut out = Vec::new();
+    write(&measurement, &sample::report(), &mut out).expect("memory takes everything");
+    let snapshot = read(Bytes::from(out), "table").expect("it is whole");
+    let made = |measurement: &Measurement| Report::new(measurement, &sample::host(), 0);
+    let (before, after) = (made(&measurement), made(&snapshot.measurement));
+    assert_eq!(before.memcgs.len(), 4, "one of them is unknown");
+    assert_eq!(after.memcgs, before.memcgs);
+    let deleted = |report: &Report| -> Vec<(String, bool)> {
+        let files = report.files.iter();
+        files
+            .map(|file| (file.path.clone(), file.deleted))
+            .collect()
+    };
+    assert_eq!(deleted(&snapshot.report), deleted(&before));
+    assert!(before.files.iter().any(|file| file.deleted));
+}

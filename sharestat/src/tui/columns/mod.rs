@@ -51,6 +51,8 @@ pub enum Column {
     Subsystem,
     /// Function and offset.
     Site,
+    /// Container of a cgroup.
+    Container,
 }
 
 /// What there is to know about a column.
@@ -113,7 +115,7 @@ impl Column {
     pub const fn text_width(self) -> usize {
         match self {
             Self::Since => 14,
-            Self::Layer => 16,
+            Self::Layer | Self::Container => 16,
             Self::Subsystem => 10,
             _ => 8,
         }
@@ -141,6 +143,8 @@ pub enum Table {
     Images,
     /// Containers.
     Containers,
+    /// Memory cgroups.
+    Memcgs,
     /// Any of these but copies, as a tree.
     Tree,
     /// Derefs.
@@ -149,13 +153,14 @@ pub enum Table {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Files,
         Self::Copies,
         Self::Filesystems,
         Self::Layers,
         Self::Images,
         Self::Containers,
+        Self::Memcgs,
         Self::Tree,
         Self::Derefs,
     ];
@@ -164,9 +169,9 @@ impl Table {
     #[must_use]
     pub const fn columns(self) -> &'static [Column] {
         use Column::{
-            Access, Charged, Context, Duplicate, Exclusive, Fs, Hashed, Hits, Layer, Name, Path,
-            Proportional, Resident, Runtime, Saving, Shareable, Shared, Since, Site, Subsystem,
-            Zero,
+            Access, Charged, Container, Context, Duplicate, Exclusive, Fs, Hashed, Hits, Layer,
+            Name, Path, Proportional, Resident, Runtime, Saving, Shareable, Shared, Since, Site,
+            Subsystem, Zero,
         };
         match self {
             Self::Files | Self::Tree => &[
@@ -186,6 +191,7 @@ impl Table {
                 Runtime,
                 Name,
             ],
+            Self::Memcgs => &[Charged, Duplicate, Exclusive, Saving, Container, Name],
             Self::Derefs => &[Hits, Shareable, Access, Context, Subsystem, Site],
         }
     }
@@ -196,6 +202,7 @@ impl Table {
         match self {
             Self::Copies => Column::Shared,
             Self::Derefs => Column::Hits,
+            Self::Memcgs => Column::Charged,
             Self::Files
             | Self::Filesystems
             | Self::Layers

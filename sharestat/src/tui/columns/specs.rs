@@ -19,7 +19,7 @@ macro_rules! spec {
 }
 
 /// All columns, in the order of [`Column`].
-pub const COLUMNS: [Spec; 21] = [
+pub const COLUMNS: [Spec; 22] = [
     spec!(
         Path,
         "path",
@@ -38,7 +38,7 @@ pub const COLUMNS: [Spec; 21] = [
         'N',
         Text,
         9,
-        "name of the filesystem, layer, image or container"
+        "name of the filesystem, layer, image, container or cgroup"
     ),
     spec!(
         Fs,
@@ -128,7 +128,7 @@ pub const COLUMNS: [Spec; 21] = [
         'C',
         Bytes,
         3,
-        "bytes charged to its memory cgroup"
+        "bytes charged to its memory cgroup, of a cgroup: to itself, without those below it"
     ),
     spec!(
         Shared,
@@ -229,5 +229,15 @@ pub const COLUMNS: [Spec; 21] = [
         Text,
         9,
         "function and offset of the instruction"
+    ),
+    spec!(
+        Container,
+        "container",
+        [],
+        "CONTAINER",
+        'M',
+        Text,
+        4,
+        "container that the cgroup belongs to"
     ),
 ];

@@ -35,7 +35,7 @@ pub struct FileRow {
     pub zero: Bytes,
 }
 
-/// A filesystem, layer, image or container.
+/// A filesystem, layer, image, container or memory cgroup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct GroupRow {
     /// Unique within its list.
@@ -44,7 +44,7 @@ pub struct GroupRow {
     pub name: Arc<str>,
     /// Type of the filesystem, or the container runtime; empty where there is none.
     pub kind: Arc<str>,
-    /// Layers of an image or container, by [`GroupRow::id`].
+    /// Layers of an image or container, or of a cgroup's container, by [`GroupRow::id`].
     pub layers: Arc<[Arc<str>]>,
     /// Bytes in the page cache.
     pub resident: Bytes,
@@ -61,6 +61,8 @@ pub struct GroupRow {
     pub proportional: Option<Bytes>,
     /// Bytes charged to its memory cgroup.
     pub charged: Option<Bytes>,
+    /// Of a cgroup: the container it belongs to.
+    pub container: Option<Arc<str>>,
 }
 
 /// Layers, images and containers.
@@ -74,6 +76,8 @@ pub struct Identity {
     pub images: Arc<[GroupRow]>,
     /// Containers.
     pub containers: Arc<[GroupRow]>,
+    /// Memory cgroups that pages are charged to; every page is in one.
+    pub memcgs: Arc<[GroupRow]>,
     /// Duplicates whose nearest copy is in another layer, by the two layers.
     pub pairs: Arc<[PairRow]>,
 }

@@ -73,6 +73,7 @@ fn layers_images_containers_filesystems() {
         View::Layers,
         View::Images,
         View::Containers,
+        View::Memcgs,
         View::Filesystems,
     ] {
         let name = view.title().to_lowercase();

@@ -1,4 +1,4 @@
-//! Layers, images and containers: what to say while there are none.
+//! Layers, images, containers and cgroups: what to say while there are none.
 
 use super::super::{pages::View, state::State};
 
@@ -7,6 +7,10 @@ pub(in super::super) fn empty(state: &State, view: View) -> String {
     let what = view.title().to_lowercase();
     if view == View::Derefs {
         return "no derefs were loaded: 'top --derefs FILE', a result of 'derefs watch --format json'"
+            .to_owned();
+    }
+    if view == View::Memcgs {
+        return "which memory cgroups are charged is not known: the user engine cannot tell"
             .to_owned();
     }
     match &state.frame().identity.missing {

@@ -67,6 +67,15 @@ pub(super) fn draw_page(state: &State, canvas: &mut Canvas<'_>, area: Rect, hits
                 hits,
             );
         }
+        Page::Memcgs => {
+            table::draw(
+                state,
+                &groups::empty(state, View::Memcgs),
+                canvas,
+                area,
+                hits,
+            );
+        }
         Page::Overview | Page::LayerMap | Page::Events | Page::Health | Page::Deref(..) => {
             let top = u16::try_from(state.step().cursor).unwrap_or(u16::MAX);
             let (width, columns) = flow(state, area.width);

@@ -292,7 +292,7 @@ fn shown(state: &State, row: &dyn Row, column: Column, bytes: u64) -> String {
     if !state.shares || column == Column::Shared {
         return state.units.show(bytes);
     }
-    if column == Column::Resident {
+    if matches!(column, Column::Resident | Column::Charged) {
         return percent(ratio(
             bytes,
             Bytes::of_pages(state.frame().totals.resident).0,

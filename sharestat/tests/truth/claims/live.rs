@@ -1,14 +1,20 @@
 //! Whatever happens to the page cache while `top` runs, afterwards it shows what a fresh
 //! scan shows, and what follows from the plan.
 
-use std::{fs, path::Path, thread, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
+use super::scopes;
 use crate::{
     calm,
     corpus::{self, PAGE, Page, PlannedFile},
     expectation::{Expected, Observed},
     filesystems::{Filesystem, Kind},
-    harness::{Engine, OrFail, Outcome, Skip, bpf_only},
+    harness::{Engine, OrFail, Outcome, Skip, bpf_only, patience},
     live_top::LiveTop,
     memcg::Memcg,
     residency,
@@ -24,7 +30,8 @@ bpf_only!(
     reclaim_of_a_memcg,
     compaction,
     everything_on_xfs,
-    everything_on_btrfs
+    everything_on_btrfs,
+    reflinks_are_learnt_of,
 );
 
 /// A filesystem, the plan of its files as they are now, and a `top` that watches.
@@ -273,4 +280,22 @@ fn everything(kind: Kind, engine: Engine) -> Outcome {
     stage.settle("after dropping caches");
     stage.top.interrupt();
     Ok(())
+}
+
+/// What `scan` asks of storage once, `top` asks while it runs.
+fn reflinks_are_learnt_of(_: Engine) -> Outcome {
+    let scratch = Scratch::new();
+    let (filesystem, plans) = scopes::reflinked(Kind::Xfs, &scratch)?;
+    let top = LiveTop::start(filesystem.root(), &[]);
+    corpus::read_all(&plans, filesystem.root());
+    let begun = Instant::now();
+    loop {
+        let report = top.frame_after(top.frames());
+        let bytes = 3 * scopes::pages() * PAGE as u64;
+        if report.saving("reflink") == bytes {
+            scopes::assert_only(&report, "reflink", 3 * scopes::pages());
+            return Ok(());
+        }
+        assert!(begun.elapsed() < patience(), "{report:?}");
+    }
 }

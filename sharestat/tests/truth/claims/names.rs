@@ -56,6 +56,7 @@ fn a_deleted_open_file_has_its_name(engine: Engine) -> Outcome {
     let report = binary::scan(engine, filesystem.root());
     let found = only(&report, "/files/gone");
     assert_eq!(found["resident_bytes"], PAGES * PAGE);
+    assert_eq!(found["deleted"], true, "{found}");
     drop(opened);
     Ok(())
 }

@@ -23,7 +23,7 @@ per_engine!(
 );
 
 /// 64 MiB, where making and comparing so much takes a moment only.
-fn pages() -> u64 {
+pub(super) fn pages() -> u64 {
     if in_guest() || cfg!(debug_assertions) {
         1024
     } else {
@@ -33,7 +33,7 @@ fn pages() -> u64 {
 
 /// Fails unless all duplicates are in this one scope.
 #[track_caller]
-fn assert_only(report: &Report, scope: &str, pages: u64) {
+pub(super) fn assert_only(report: &Report, scope: &str, pages: u64) {
     let bytes = pages * PAGE as u64;
     assert_eq!(report.number("/totals/duplicate_bytes"), bytes);
     assert_eq!(report.scope(scope), bytes, "scope {scope}: {report:?}");
@@ -47,9 +47,12 @@ fn four_reflinks_on_btrfs(engine: Engine) -> Outcome {
     four_reflinks(Kind::Btrfs, engine)
 }
 
-fn four_reflinks(kind: Kind, engine: Engine) -> Outcome {
-    let scratch = Scratch::new();
-    let mut filesystem = Filesystem::empty(kind, &scratch, "files")?;
+/// An XFS or btrfs with one file and three reflinks of it, none of them cached.
+pub(super) fn reflinked(
+    kind: Kind,
+    scratch: &Scratch,
+) -> Result<(Filesystem, Vec<PlannedFile>), Skip> {
+    let mut filesystem = Filesystem::empty(kind, scratch, "files")?;
     let plans: Vec<_> = ["a", "b", "c", "d"]
         .map(|name| PlannedFile::counting(name, 1, pages()))
         .into();
@@ -60,6 +63,12 @@ fn four_reflinks(kind: Kind, engine: Engine) -> Outcome {
     }
     corpus::sync(filesystem.root());
     filesystem.remount()?;
+    Ok((filesystem, plans))
+}
+
+fn four_reflinks(kind: Kind, engine: Engine) -> Outcome {
+    let scratch = Scratch::new();
+    let (filesystem, plans) = reflinked(kind, &scratch)?;
     let root = filesystem.root();
     let report = calm::scan_agrees(
         engine,
