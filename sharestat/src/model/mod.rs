@@ -24,6 +24,7 @@ pub mod layers;
 mod ledger;
 pub mod measurement;
 pub mod memcgs;
+mod needs;
 mod observe;
 mod owner;
 pub mod page;

@@ -18,16 +18,21 @@ pub(super) use digests::digest_in;
 
 use std::{
     cmp::Reverse,
+    collections::HashSet,
     fs::File,
     time::{Duration, Instant},
 };
 
 pub use self::background::Background;
 use self::opener::Opener;
-use super::{charges, mounts::MountTable, warning::counted};
+use super::{
+    charges,
+    mounts::{Mount, MountTable},
+    warning::counted,
+};
 use crate::model::{
     files::{file_row, file_rows},
-    inode::InodeId,
+    inode::{Dev, InodeId},
     kin::Kin,
     measurement::{Measurement, Proof},
     savings::Confidence,
@@ -48,6 +53,9 @@ pub fn ask(measurement: &mut Measurement) {
     {
         let identity = &mut measurement.identity;
         identity.charged = charges::read(&mounts, &identity.layers);
+    }
+    if let Ok(mounts) = MountTable::read() {
+        measurement.identity.sharing = Some(sharing(&mounts));
     }
     let wanted = wanted(measurement);
     if wanted.is_empty() {
@@ -89,6 +97,17 @@ pub fn ask(measurement: &mut Measurement) {
             unasked.1
         ));
     }
+}
+
+/// EROFS superblocks that share the pages of equal files (`erofs_show_options`,
+/// fs/erofs/super.c, since Linux 7.2; the domain is not shown).
+fn sharing(mounts: &MountTable) -> HashSet<Dev> {
+    let shares = |mount: &&Mount| {
+        let mut options = mount.super_options.iter();
+        mount.fs_type == "erofs" && options.any(|(name, _)| name == b"inode_share")
+    };
+    let mounts = mounts.mounts().iter();
+    mounts.filter(shares).map(|mount| mount.dev).collect()
 }
 
 /// Files worth asking about, with their duplicates, most first.
