@@ -1,7 +1,10 @@
 //! What one measurement found: how it was made, the filled index, and who the inodes
 //! are. Both engines produce it; reports and screens are made from it.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -136,6 +139,9 @@ pub struct Identities {
     pub whole: HashMap<InodeId, Proof>,
     /// When the bytes of equal pages were compared: where that could not be done.
     pub uncompared: Option<Uncompared>,
+    /// The EROFS superblocks that share pages with others (`inode_share`), when the mounts
+    /// were asked.
+    pub sharing: Option<HashSet<Dev>>,
     /// Counts how often storage told something new of extents or of files as a whole.
     pub told: u64,
     /// Extents that files share with others, and where they were asked for.

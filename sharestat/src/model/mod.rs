@@ -25,6 +25,7 @@ mod ledger;
 pub mod measurement;
 pub mod memcgs;
 pub mod memory;
+mod needs;
 mod observe;
 mod owner;
 pub mod page;

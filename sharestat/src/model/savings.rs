@@ -10,6 +10,7 @@ use super::{
     kin::Kin,
     layers::{LayerId, LayerKind},
     measurement::Identities,
+    needs,
     scopes::{Nearness, ScopeRow},
     units::{Bytes, ContentHash, PageIndex},
     view::InodeView,
@@ -56,6 +57,9 @@ pub struct MechanismRow {
     /// Why it does not save as much as `content`: reasons and bytes, which add up to the
     /// difference.
     pub out_of_reach: Vec<(&'static str, Bytes)>,
+    /// Of `erofs`: what is to be changed before it saves that, and how much of the saving
+    /// each change is for.
+    pub needs: Vec<(&'static str, Bytes)>,
 }
 
 /// Classes of pages that could be one, and the copies beyond the first in them.
@@ -99,6 +103,7 @@ impl Classes {
             confidence: Confidence::Exact,
             by_confidence: Vec::new(),
             out_of_reach,
+            needs: Vec::new(),
         }
     }
 }
@@ -152,7 +157,10 @@ pub fn savings_of(
     let mut mechanisms = vec![
         content.row("content", &[]),
         offset.row("offset", &[moved]),
-        whole.row("erofs", whole.all, &[moved, differs]),
+        MechanismRow {
+            needs: most_first(whole.needs.clone()),
+            ..whole.row("erofs", whole.all, &[moved, differs])
+        },
         whole.row("composefs", whole.all, &[moved, differs]),
         whole.row("layer", whole.layer, &[moved, differs, apart]),
         reflink.row("reflink", &rest(reflink, "no shared extent")),
@@ -194,6 +202,8 @@ struct Whole {
     /// Pages that `layer` saves, by the first two layers of a class of files.
     layer_causes: HashMap<(LayerId, LayerId), u64>,
     classes: Vec<(WholeClass, Bytes)>,
+    /// Pages that `erofs` saves, by what that needs.
+    needs: HashMap<&'static str, u64>,
 }
 
 impl Whole {
@@ -205,11 +215,16 @@ impl Whole {
             layer_by_confidence: Vec::new(),
             layer_causes: HashMap::new(),
             classes: Vec::new(),
+            needs: HashMap::new(),
         };
         for class in whole_classes(index, identities, kin, rows) {
             let pages = pages_in_common(index, &class.files);
             whole.all.merge(pages);
             count(&mut whole.by_confidence, class.confidence, pages);
+            if let Some(sharing) = &identities.sharing {
+                let need = needs::of_files(identities, sharing, &class.files);
+                *whole.needs.entry(need).or_default() += pages.saved;
+            }
             for files in at_one_path(identities, &class.files) {
                 let pages = pages_in_common(index, &files);
                 whole.layer.merge(pages);

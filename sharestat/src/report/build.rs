@@ -161,15 +161,17 @@ fn mechanism(row: &MechanismRow) -> Mechanism {
                 saving_bytes: bytes.0,
             })
             .collect(),
-        out_of_reach: row
-            .out_of_reach
-            .iter()
-            .map(|(reason, bytes)| Reason {
-                reason: (*reason).to_owned(),
-                bytes: bytes.0,
-            })
-            .collect(),
+        out_of_reach: reasons(&row.out_of_reach),
+        needs: reasons(&row.needs),
     }
+}
+
+fn reasons(rows: &[(&'static str, Bytes)]) -> Vec<Reason> {
+    let reason = |(reason, bytes): &(&'static str, Bytes)| Reason {
+        reason: (*reason).to_owned(),
+        bytes: bytes.0,
+    };
+    rows.iter().map(reason).collect()
 }
 
 fn advice_entries(advice: Vec<Advice>) -> Vec<AdviceEntry> {

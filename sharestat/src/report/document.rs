@@ -236,6 +236,10 @@ pub struct Mechanism {
     /// Why it does not save as much as `content`; adds up to the difference.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub out_of_reach: Vec<Reason>,
+    /// Of `erofs`, from `scan`: what is to be changed before it saves that; adds up to the
+    /// saving.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Reason>,
 }
 
 impl Mechanism {
@@ -269,12 +273,12 @@ pub struct SureBytes {
     pub saving_bytes: u64,
 }
 
-/// Why some bytes are not saved.
+/// Why some bytes are not saved, or not yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reason {
     /// In words.
     pub reason: String,
-    /// How much of `content`'s saving.
+    /// How much.
     pub bytes: u64,
 }
 

@@ -188,6 +188,19 @@ impl Report {
         self.mechanism(mechanism).pages
     }
 
+    /// What a mechanism waits for: reasons and bytes.
+    pub(crate) fn needs(&self, mechanism: &str) -> Vec<(String, u64)> {
+        let mut rows = self.list("mechanisms").iter();
+        let row = rows.find(|row| row["name"] == mechanism);
+        let row = row.unwrap_or_else(|| panic!("no mechanism '{mechanism}'"));
+        let needs = row["needs"].as_array().into_iter().flatten();
+        let part = |need: &Value| {
+            let why = need["reason"].as_str().unwrap_or("").to_owned();
+            (why, need["bytes"].as_u64().unwrap_or(0))
+        };
+        needs.map(part).collect()
+    }
+
     /// How sure a mechanism is.
     pub(crate) fn confidence(&self, mechanism: &str) -> &str {
         let rows = self.list("mechanisms").iter();

@@ -19,16 +19,21 @@ pub(super) use digests::digest_in;
 
 use std::{
     cmp::Reverse,
+    collections::HashSet,
     fs::File,
     time::{Duration, Instant},
 };
 
 pub use self::background::Background;
 use self::opener::Opener;
-use super::{memory, mounts::MountTable, warning::counted};
+use super::{
+    memory,
+    mounts::{Mount, MountTable},
+    warning::counted,
+};
 use crate::model::{
     files::{file_row, file_rows},
-    inode::InodeId,
+    inode::{Dev, InodeId},
     kin::Kin,
     measurement::{Measurement, Proof},
     savings::Confidence,
@@ -40,12 +45,14 @@ use crate::{progress::Progress, seed::Seed};
 /// For asking about extents and digests; files with most duplicates come first.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Asks for what containers use, and for the extents and digests of files with duplicates. Looks at files of reflinking filesystems, of EROFS,
-/// and of layers only: elsewhere it costs nothing.
+/// Asks for what containers use, how EROFS is mounted, and for the extents and digests of
+/// files with duplicates. Looks at files of reflinking filesystems, of EROFS, and of layers
+/// only: elsewhere it costs nothing.
 pub fn ask(measurement: &mut Measurement) {
     if let Ok(mounts) = MountTable::read() {
         let identity = &mut measurement.identity;
         identity.memory = memory::of_containers(&mounts, &identity.layers);
+        identity.sharing = Some(sharing(&mounts));
     }
     let wanted = wanted(measurement);
     if wanted.is_empty() {
@@ -87,6 +94,17 @@ pub fn ask(measurement: &mut Measurement) {
             unasked.1
         ));
     }
+}
+
+/// EROFS superblocks that share the pages of equal files (`erofs_show_options`,
+/// fs/erofs/super.c, since Linux 7.2; the domain is not shown).
+fn sharing(mounts: &MountTable) -> HashSet<Dev> {
+    let shares = |mount: &&Mount| {
+        let mut options = mount.super_options.iter();
+        mount.fs_type == "erofs" && options.any(|(name, _)| name == b"inode_share")
+    };
+    let mounts = mounts.mounts().iter();
+    mounts.filter(shares).map(|mount| mount.dev).collect()
 }
 
 /// Files worth asking about, with their duplicates, most first.

@@ -58,7 +58,11 @@ fn the_forecast_is_what_the_kernel_saves(engine: Engine) -> Outcome {
         let targets = NAMES.map(|name| scratch.directory(name));
         let pairs = disks.iter().zip(&targets);
         pairs
-            .map(|(disk, target)| Mount::new(disk.device(), target, "erofs", true, options))
+            .zip(NAMES)
+            .map(|((disk, target), name)| {
+                let options = options.replace("NAME", name);
+                Mount::new(disk.device(), target, "erofs", true, &options)
+            })
             .collect()
     };
     let mut seen = Vec::new();
@@ -67,6 +71,8 @@ fn the_forecast_is_what_the_kernel_saves(engine: Engine) -> Outcome {
         let (cached_apart, report) = fill(engine, apart, &plans, &scratch);
         let together = mount("inode_share,domain_id=truth")?;
         let (cached_together, _) = fill(engine, together, &plans, &scratch);
+        let alone = mount("inode_share,domain_id=NAME")?;
+        let (_, apart_by_domain) = fill(engine, alone, &plans, &scratch);
         let forecast = report.saving("erofs");
         let fall = cached_apart.saturating_sub(cached_together);
         assert_eq!(
@@ -75,6 +81,11 @@ fn the_forecast_is_what_the_kernel_saves(engine: Engine) -> Outcome {
             "{report:?}"
         );
         assert_eq!(report.confidence("erofs"), "exact", "fingerprints decide");
+        let all_of_it = |why: &str| vec![(why.to_owned(), forecast)];
+        let needs = all_of_it("the EROFS mounts need inode_share");
+        assert_eq!(report.needs("erofs"), needs);
+        let needs = all_of_it("the EROFS mounts need one domain_id, or the files fingerprints");
+        assert_eq!(apart_by_domain.needs("erofs"), needs, "in three domains");
         seen.push((forecast, fall));
         if fall.abs_diff(forecast) * 100 <= forecast {
             harness::say(&format!("forecast and fall of 'Cached' in bytes: {seen:?}"));
