@@ -44,8 +44,6 @@ pub struct Kin<'a> {
 /// at every content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Kinds {
-    /// Image files and block devices with a mounted filesystem.
-    pub(super) image_files: bool,
     /// Shared extents.
     pub(super) extents: bool,
     /// Subvolumes with the same inode numbers.
@@ -83,14 +81,13 @@ impl<'a> Kin<'a> {
                 || kinship.extents.is_some()
                 || kinship.in_snapshots;
             if related {
-                kin.kinds.image_files |= !kinship.holds.is_empty();
                 kin.kinds.extents |= kinship.extents.is_some();
                 kin.kinds.snapshots |= kinship.in_snapshots;
                 kin.kinds.images |= !kinship.images.is_empty();
                 kin.files.insert(inode.id, kinship);
             }
         }
-        if kin.kinds.image_files {
+        if kin.files.values().any(|kinship| !kinship.holds.is_empty()) {
             for (inode, file) in &identities.files {
                 let key = index.key(*inode).copied().unwrap_or_default();
                 let dev = filesystem_of(identities, file, &key);
@@ -116,6 +113,11 @@ impl<'a> Kin<'a> {
     #[must_use]
     pub fn filesystem(&self, inode: InodeId) -> Option<Dev> {
         self.filesystems.get(&inode).copied()
+    }
+
+    /// Whether some image file or block device is cached.
+    pub(super) fn has_images(&self) -> bool {
+        !self.filesystems.is_empty()
     }
 
     /// Whether it is an image file or a block device.

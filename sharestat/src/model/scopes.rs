@@ -121,7 +121,7 @@ impl Joiner<'_> {
         };
         self.unions.restart(len);
         let kinds = self.kin.kinds();
-        if kinds.image_files {
+        if self.kin.has_images() {
             self.image_files(copies, into);
         }
         let files = copies.chunk_by(|one, next| one.inode == next.inode).count();

@@ -263,7 +263,7 @@ impl<'i> Host<'i> {
         let mut classes: KeyedMap<(u64, &[ContentHash]), u32> = KeyedMap::default();
         let mut complete = true;
         let mut ino = 0;
-        let mut seen = Vec::with_capacity(AT_ONCE);
+        let mut run = Vec::with_capacity(AT_ONCE);
         for (number, (contents, shown)) in self.contents.iter().zip(&self.shown).enumerate() {
             let layer = LayerId(u32::try_from(number).unwrap_or(u32::MAX));
             for (&file, &(name, image)) in shown {
@@ -278,9 +278,9 @@ impl<'i> Host<'i> {
                 };
                 let inode = index.intern(key, true);
                 for (part, hashes) in (0..).zip(content.pages.chunks(AT_ONCE)) {
-                    seen.clear();
-                    seen.extend(hashes.iter().copied().map(Observation::Hashed));
-                    index.insert_run(inode, PageIndex(part * AT_ONCE as u64), &seen);
+                    run.clear();
+                    run.extend(hashes.iter().copied().map(Observation::Hashed));
+                    index.insert_run(inode, PageIndex(part * AT_ONCE as u64), &run);
                 }
                 for page in 0..unreadable {
                     let skipped = Observation::Skipped(SkipReason::Unreadable);
