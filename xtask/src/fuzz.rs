@@ -121,7 +121,7 @@ impl Target<'_> {
         command
     }
 
-    /// Feeds it; libFuzzer's last line, `None` when it failed.
+    /// Feeds it; how much, as libFuzzer says, `None` when it failed.
     fn fuzz(&self, seconds: u32) -> Result<Option<String>> {
         let (found, failed) = (place("found").join(self.name), place("failed"));
         for folder in [&found, &failed] {
@@ -143,7 +143,8 @@ impl Target<'_> {
             .context("the fuzzing program cannot be started")?;
         let said = String::from_utf8_lossy(&output.stderr);
         if output.status.success() {
-            return Ok(Some(last_lines(said.trim_end(), 2).replace('\n', "; ")));
+            let done = said.lines().rfind(|line| line.starts_with("Done "));
+            return Ok(Some(done.unwrap_or("ended").to_owned()));
         }
         println!("{}", last_lines(&said, 30));
         Ok(None)

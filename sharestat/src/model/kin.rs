@@ -7,6 +7,7 @@ use super::{
     extents::Extents,
     index::ContentIndex,
     inode::{Dev, InodeId, InodeKey},
+    keyed::KeyedMap,
     layers::{ImageId, LayerId, LayerKind},
     measurement::{FileIdentity, Identities},
 };
@@ -33,9 +34,22 @@ pub struct Kinship<'a> {
 /// The relations of all files that have any.
 #[derive(Debug, Default)]
 pub struct Kin<'a> {
-    files: HashMap<InodeId, Kinship<'a>>,
+    files: KeyedMap<InodeId, Kinship<'a>>,
     filesystems: HashMap<InodeId, Dev>,
     copy_ups: Vec<(InodeId, InodeId)>,
+    kinds: Kinds,
+}
+
+/// Which relations there are between any files: what there is not needs not be looked for
+/// at every content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Kinds {
+    /// Shared extents.
+    pub(super) extents: bool,
+    /// Subvolumes with the same inode numbers.
+    pub(super) snapshots: bool,
+    /// Layers that are of images.
+    pub(super) images: bool,
 }
 
 impl<'a> Kin<'a> {
@@ -67,6 +81,9 @@ impl<'a> Kin<'a> {
                 || kinship.extents.is_some()
                 || kinship.in_snapshots;
             if related {
+                kin.kinds.extents |= kinship.extents.is_some();
+                kin.kinds.snapshots |= kinship.in_snapshots;
+                kin.kinds.images |= !kinship.images.is_empty();
                 kin.files.insert(inode.id, kinship);
             }
         }
@@ -98,10 +115,20 @@ impl<'a> Kin<'a> {
         self.filesystems.get(&inode).copied()
     }
 
+    /// Whether some image file or block device is cached.
+    pub(super) fn has_images(&self) -> bool {
+        !self.filesystems.is_empty()
+    }
+
     /// Whether it is an image file or a block device.
     #[must_use]
     pub fn is_image(&self, inode: InodeId) -> bool {
         self.get(inode).is_some_and(|file| !file.holds.is_empty())
+    }
+
+    /// The relations that there are.
+    pub(super) const fn kinds(&self) -> Kinds {
+        self.kinds
     }
 
     /// Upper files and the lower files they hide, ascending.

@@ -3,6 +3,7 @@
 
 pub mod advice;
 pub mod arrivals;
+pub(crate) mod at_once;
 pub mod avoidable;
 mod census;
 pub mod charges;

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::{
+    at_once::at_once,
     files::{FileRow, FileSurvey, survey_files},
     index::ContentIndex,
     inode::InodeId,
@@ -141,10 +142,14 @@ pub fn savings_of(
     kin: &Kin<'_>,
     survey: &FileSurvey,
 ) -> Savings {
-    let nearness = Nearness::of(index, kin);
-    let (content, zero) = by_content(index);
-    let offset = by_offset(index);
-    let whole = Whole::of(index, identities, kin, &survey.rows);
+    let ((content, zero, offset, whole), nearness) = at_once(
+        || {
+            let (content, zero) = by_content(index);
+            let whole = Whole::of(index, identities, kin, &survey.rows);
+            (content, zero, by_offset(index), whole)
+        },
+        || Nearness::of(index, kin),
+    );
     let moved = ("same content at another offset", less(content, offset));
     let differs = ("files differ elsewhere", less(offset, whole.all));
     let rest = |reach: Classes, reason| [(reason, less(content, reach))];

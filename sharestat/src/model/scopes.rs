@@ -76,6 +76,7 @@ impl Nearness {
             kin,
             unions: Unions::default(),
             keyed: Vec::new(),
+            keys: Vec::new(),
         };
         for_each_content(index, kin.related(), |copies| {
             joiner.join(copies, &mut nearness);
@@ -109,6 +110,8 @@ struct Joiner<'a> {
     kin: &'a Kin<'a>,
     unions: Unions,
     keyed: Vec<(Key, u32)>,
+    /// Those of one copy.
+    keys: Vec<Key>,
 }
 
 impl Joiner<'_> {
@@ -117,51 +120,53 @@ impl Joiner<'_> {
             return;
         };
         self.unions.restart(len);
-        self.image_files(copies, into);
-        let same_inode = |copy: &Copy, keys: &mut Vec<Key>| keys.push((copy.inode.0.into(), 0, 0));
-        let joins = &mut into.joins;
-        joins[SELF] += self.level(copies, same_inode, |_, _| {});
+        let kinds = self.kin.kinds();
+        if self.kin.has_images() {
+            self.image_files(copies, into);
+        }
         let files = copies.chunk_by(|one, next| one.inode == next.inode).count();
         into.repeated += copies.len() as u64 - files as u64;
+        if files < copies.len() {
+            let inode = |copy: &Copy, keys: &mut Vec<Key>| keys.push((copy.inode.0.into(), 0, 0));
+            into.joins[SELF] += self.level(copies, inode, |_, _| {});
+        }
         if files < 2 {
             return;
         }
-        self.reflinks(copies, into);
+        if kinds.extents {
+            self.reflinks(copies, into);
+        }
         let kin = self.kin;
+        if kinds.snapshots {
+            let index = self.index;
+            let keys = |copy: &Copy, keys: &mut Vec<Key>| snapshot_keys(index, kin, copy, keys);
+            into.joins[SNAPSHOT] += self.level(copies, keys, |_, _| {});
+        }
+        if !kin.copy_ups().is_empty() {
+            self.copy_ups(copies, into);
+        }
+        if self.unions.sets() == 1 {
+            return;
+        }
         let joins = &mut into.joins;
-        let index = self.index;
-        joins[SNAPSHOT] += self.level(
-            copies,
-            |copy, keys| snapshot_keys(index, kin, copy, keys),
-            |_, _| {},
-        );
-        joins[COPY_UP] += self.level(
-            copies,
-            |copy, keys| {
-                let sources = relations(kin, copy).map(|file| &file.copy_ups);
-                keys.extend(sources.into_iter().flatten().map(|id| (id.0.into(), 0, 0)));
-            },
-            |_, _| {},
-        );
-        let at_page = |copy: &Copy, keys: &mut Vec<Key>| {
-            let sources = relations(kin, copy).map(|file| &file.copy_ups);
-            let sources = sources.into_iter().flatten();
-            keys.extend(sources.map(|id| (id.0.into(), copy.page.0, 0)));
-        };
-        self.classes(copies, at_page, &mut into.copy_up);
         joins[LAYER] += self.level(
             copies,
             |copy, keys| keys.extend(layer(kin, copy).map(|layer| (layer.0.into(), 0, 0))),
             |_, _| {},
         );
-        joins[IMAGE] += self.level(
-            copies,
-            |copy, keys| {
-                let images = relations(kin, copy).map(|file| file.images);
-                keys.extend(images.into_iter().flatten().map(|id| (id.0.into(), 0, 0)));
-            },
-            |_, _| {},
-        );
+        if kinds.images && self.unions.sets() > 1 {
+            joins[IMAGE] += self.level(
+                copies,
+                |copy, keys| {
+                    let images = relations(kin, copy).map(|file| file.images);
+                    keys.extend(images.into_iter().flatten().map(|id| (id.0.into(), 0, 0)));
+                },
+                |_, _| {},
+            );
+        }
+        if self.unions.sets() == 1 {
+            return;
+        }
         let pairs = &mut into.layer_pairs;
         joins[CROSS_LAYER] += self.level(
             copies,
@@ -199,10 +204,10 @@ impl Joiner<'_> {
     /// Sorts the copies by their keys.
     fn key(&mut self, copies: &[Copy], keys_of: impl Fn(&Copy, &mut Vec<Key>)) {
         self.keyed.clear();
-        let mut keys = Vec::new();
         for (node, copy) in (0..).zip(copies) {
-            keys_of(copy, &mut keys);
-            self.keyed.extend(keys.drain(..).map(|key| (key, node)));
+            keys_of(copy, &mut self.keys);
+            self.keyed
+                .extend(self.keys.drain(..).map(|key| (key, node)));
         }
         self.keyed.sort_unstable();
         self.keyed.dedup();
@@ -270,6 +275,25 @@ impl Joiner<'_> {
             }
         }
         into.image_file.add_saved(saved);
+    }
+
+    /// Copies in an upper file and in the lower file that it hides.
+    fn copy_ups(&mut self, copies: &[Copy], into: &mut Nearness) {
+        let kin = self.kin;
+        let sources = |copy: &Copy| {
+            let sources = relations(kin, copy).map(|file| &file.copy_ups);
+            sources.into_iter().flatten().map(|id| u64::from(id.0))
+        };
+        into.joins[COPY_UP] += self.level(
+            copies,
+            |copy, keys| keys.extend(sources(copy).map(|id| (id, 0, 0))),
+            |_, _| {},
+        );
+        self.classes(
+            copies,
+            |copy, keys| keys.extend(sources(copy).map(|id| (id, copy.page.0, 0))),
+            &mut into.copy_up,
+        );
     }
 
     /// Copies in one place of the storage. A snapshot shares its places too: files with

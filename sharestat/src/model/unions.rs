@@ -4,6 +4,7 @@
 #[derive(Default)]
 pub(super) struct Unions {
     parents: Vec<u32>,
+    sets: u32,
 }
 
 impl Unions {
@@ -11,6 +12,12 @@ impl Unions {
     pub(super) fn restart(&mut self, len: u32) {
         self.parents.clear();
         self.parents.extend(0..len);
+        self.sets = len;
+    }
+
+    /// How many sets there are.
+    pub(super) const fn sets(&self) -> u32 {
+        self.sets
     }
 
     /// The set of a node, by one of its members.
@@ -28,6 +35,7 @@ impl Unions {
         let (one, other) = (self.find(one), self.find(other));
         let (low, high) = (one.min(other), one.max(other));
         self.parents[high as usize] = low;
+        self.sets -= u32::from(low != high);
         low != high
     }
 }
@@ -43,6 +51,7 @@ mod tests {
         let pairs = [(0, 2), (4, 2), (4, 0), (3, 4), (0, 3), (5, 5)];
         let joins = pairs.map(|(one, other)| unions.join(one, other));
         assert_eq!(joins, [true, true, false, true, false, false]);
+        assert_eq!(unions.sets(), 3, "{{0, 2, 3, 4}}, {{1}} and {{5}}");
         unions.restart(6);
         assert!(unions.join(0, 2));
     }

@@ -8,6 +8,7 @@ use super::{
     files::FileRow,
     index::ContentIndex,
     inode::InodeId,
+    keyed::KeyedMap,
     kin::Kin,
     measurement::{Identities, Proof},
     savings::{Classes, Confidence, at_same_offset, mix},
@@ -52,7 +53,16 @@ pub fn whole_classes(
     sizes.sort_unstable();
     let mut classes = Vec::new();
     for files in sizes {
-        let mut sorter = Sorter::new(index);
+        // Proofs of one kind say of all these files which are equal.
+        let proofs: Vec<Option<&Proof>> = files
+            .iter()
+            .map(|inode| identities.whole.get(inode))
+            .collect();
+        let told = |pair: &[Option<&Proof>]| {
+            let both = pair[0].zip(pair[1]);
+            both.is_some_and(|(one, other)| comparable(one, other))
+        };
+        let mut sorter = Sorter::new(index, !proofs.windows(2).all(told));
         for inode in files {
             sorter.add(inode, identities.whole.get(&inode));
         }
@@ -81,9 +91,11 @@ type FirstAndLast = [usize; 2];
 struct Sorter<'a> {
     index: &'a ContentIndex,
     classes: Vec<Class<'a>>,
-    by_proof: HashMap<&'a Proof, usize>,
+    by_proof: KeyedMap<&'a Proof, usize>,
     /// By content and page index, mixed.
-    by_page: HashMap<u64, FirstAndLast>,
+    by_page: KeyedMap<u64, FirstAndLast>,
+    /// Whether some file has to be compared with others by its pages.
+    guesses: bool,
 }
 
 #[derive(Default)]
@@ -96,16 +108,23 @@ struct Class<'a> {
 }
 
 impl<'a> Sorter<'a> {
-    fn new(index: &'a ContentIndex) -> Self {
+    fn new(index: &'a ContentIndex, guesses: bool) -> Self {
         Self {
             index,
             classes: Vec::new(),
-            by_proof: HashMap::new(),
-            by_page: HashMap::new(),
+            by_proof: KeyedMap::default(),
+            by_page: KeyedMap::default(),
+            guesses,
         }
     }
 
     fn add(&mut self, inode: InodeId, proof: Option<&'a Proof>) {
+        if !self.guesses {
+            let number = proof.and_then(|proof| self.by_proof.get(proof).copied());
+            let number = number.unwrap_or_else(|| self.open(proof));
+            self.classes[number].files.push(inode);
+            return;
+        }
         let Some(view) = self.index.view(inode) else {
             return;
         };
@@ -123,13 +142,7 @@ impl<'a> Sorter<'a> {
         let known = proof.and_then(|proof| self.by_proof.get(proof).copied());
         let number = known
             .or_else(|| self.fitting(&pages, &duplicates, proof))
-            .unwrap_or_else(|| {
-                self.classes.push(Class {
-                    proof,
-                    ..Class::default()
-                });
-                self.classes.len() - 1
-            });
+            .unwrap_or_else(|| self.open(proof));
         self.join(number, inode, pages, proof);
         for page in duplicates {
             self.by_page.entry(page).or_insert([number; 2])[1] = number;
@@ -137,6 +150,19 @@ impl<'a> Sorter<'a> {
         if let Some(proof) = proof {
             self.by_proof.entry(proof).or_insert(number);
         }
+    }
+
+    /// A class without files yet.
+    fn open(&mut self, proof: Option<&'a Proof>) -> usize {
+        let number = self.classes.len();
+        self.classes.push(Class {
+            proof,
+            ..Class::default()
+        });
+        if let Some(proof) = proof {
+            self.by_proof.insert(proof, number);
+        }
+        number
     }
 
     fn join(&mut self, number: usize, inode: InodeId, pages: Pages, proof: Option<&'a Proof>) {

@@ -35,6 +35,9 @@ use crate::{
     seed::Seed,
 };
 
+/// Pages that enter the index together.
+const AT_ONCE: usize = 512;
+
 /// What to forecast.
 #[derive(Clone, Debug)]
 pub struct ForecastOptions {
@@ -260,6 +263,7 @@ impl<'i> Host<'i> {
         let mut classes: KeyedMap<(u64, &[ContentHash]), u32> = KeyedMap::default();
         let mut complete = true;
         let mut ino = 0;
+        let mut run = Vec::with_capacity(AT_ONCE);
         for (number, (contents, shown)) in self.contents.iter().zip(&self.shown).enumerate() {
             let layer = LayerId(u32::try_from(number).unwrap_or(u32::MAX));
             for (&file, &(name, image)) in shown {
@@ -273,8 +277,10 @@ impl<'i> Host<'i> {
                     ..InodeKey::default()
                 };
                 let inode = index.intern(key, true);
-                for (page, hash) in (0..).zip(&content.pages) {
-                    index.insert(inode, PageIndex(page), Observation::Hashed(*hash));
+                for (part, hashes) in (0..).zip(content.pages.chunks(AT_ONCE)) {
+                    run.clear();
+                    run.extend(hashes.iter().copied().map(Observation::Hashed));
+                    index.insert_run(inode, PageIndex(part * AT_ONCE as u64), &run);
                 }
                 for page in 0..unreadable {
                     let skipped = Observation::Skipped(SkipReason::Unreadable);

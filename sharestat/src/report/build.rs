@@ -3,8 +3,6 @@
 
 mod names;
 
-use std::{panic::resume_unwind, thread};
-
 use self::names::Names;
 use super::{
     avoidable,
@@ -17,6 +15,7 @@ use super::{
 };
 use crate::model::{
     advice::{Advice, advice},
+    at_once::at_once,
     copy_ups::copy_ups,
     files::survey_files,
     inode::InodeId,
@@ -135,16 +134,6 @@ pub(crate) fn files(measurement: &Measurement) -> Vec<(InodeId, FileEntry)> {
 pub(crate) fn sums(measurement: &Measurement) -> (Coverage, TotalBytes) {
     let totals = measurement.index.totals();
     (coverage(measurement, &totals), TotalBytes::from(&totals))
-}
-
-/// Two answers, the second from a thread of its own.
-fn at_once<A, B: Send>(here: impl FnOnce() -> A, there: impl FnOnce() -> B + Send) -> (A, B) {
-    thread::scope(|scope| {
-        let there = scope.spawn(there);
-        let here = here();
-        let there = there.join().unwrap_or_else(|panic| resume_unwind(panic));
-        (here, there)
-    })
 }
 
 fn mechanism(row: &MechanismRow) -> Mechanism {

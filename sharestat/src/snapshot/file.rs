@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::{
     recording::{Player, RecordingError, reader::Reader},
-    table::{self, TableError},
+    table::{self, Snapshot, TableError},
     timeline::timeline,
 };
 use crate::{
@@ -35,6 +35,15 @@ pub struct Opened {
     pub report: Report,
     /// The pages; a report has none.
     pub contents: Option<ContentIndex>,
+}
+
+impl From<Snapshot> for Opened {
+    fn from(snapshot: Snapshot) -> Self {
+        Self {
+            report: snapshot.report,
+            contents: Some(snapshot.measurement.index),
+        }
+    }
 }
 
 /// Why a file cannot be used: one sentence.
@@ -103,8 +112,15 @@ pub fn open(path: &Path, at: Option<Duration>) -> Result<Opened, OpenError> {
             .read_to_end(&mut first)
             .map_err(failed)?;
         if first == RECORDING {
-            // Long ones are not read into memory.
+            // Neither long ones nor long tables are read into memory.
             return played(Reader::open(path)?, name, at);
+        }
+        if first.starts_with(TABLE) {
+            return if at.is_some() {
+                Err(OpenError::NoMoments { name })
+            } else {
+                Ok(table::read(file, &name)?.into())
+            };
         }
         return read(first.as_slice().chain(file), name, at);
     }
@@ -139,11 +155,7 @@ pub fn of_bytes(bytes: Vec<u8>, name: String, at: Option<Duration>) -> Result<Op
         return Err(OpenError::NoMoments { name });
     }
     if bytes.starts_with(TABLE) {
-        let snapshot = table::read(Bytes::from(bytes), &name)?;
-        return Ok(Opened {
-            report: snapshot.report,
-            contents: Some(snapshot.measurement.index),
-        });
+        return Ok(table::read(Bytes::from(bytes), &name)?.into());
     }
     Ok(Opened {
         report: read::parse(&bytes, &name)?,

@@ -3,6 +3,7 @@
 //! a machine has read to whoever knows the seed.
 
 mod batch;
+mod caught;
 mod columns;
 pub(super) mod digest;
 pub mod error;

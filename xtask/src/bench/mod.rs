@@ -14,6 +14,7 @@ mod reader;
 mod row;
 mod scan;
 mod stats;
+mod table;
 mod top;
 
 use std::path::PathBuf;
@@ -66,10 +67,12 @@ enum Group {
     Frame,
     /// Finding the layers of a large host
     Identity,
+    /// The table of pages of a large cache
+    Table,
 }
 
 impl Group {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Kernel,
         Self::Scan,
         Self::Fill,
@@ -78,6 +81,7 @@ impl Group {
         Self::Index,
         Self::Frame,
         Self::Identity,
+        Self::Table,
     ];
 
     fn measure(self, setting: &Setting) -> Result<Vec<Row>> {
@@ -90,6 +94,7 @@ impl Group {
             Self::Index => index::measure(setting),
             Self::Frame => frame::measure(setting),
             Self::Identity => identity::measure(setting),
+            Self::Table => table::measure(setting),
         }
     }
 }

@@ -3,8 +3,9 @@
 //!
 //! It stands in the key-value metadata: XXH64 of the file with zeros in its place.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
+use parquet::{errors::Result, file::reader::ChunkReader};
 use xxhash_rust::xxh64::Xxh64;
 
 /// Its key in the metadata.
@@ -16,6 +17,9 @@ pub(super) const UNKNOWN: &str = "0000000000000000";
 /// Between the key and the value: the head of Thrift's second field, a text, and its length
 /// (compact protocol).
 const BETWEEN: usize = 2;
+
+/// What follows the metadata, bytes.
+const END: u64 = 8;
 
 /// Passes bytes on; from [`hold`](Self::hold) on keeps them until the digest is known.
 pub(super) struct Sealed<W> {
@@ -64,21 +68,66 @@ impl<W: Write> Write for Sealed<W> {
     }
 }
 
-/// Whether the bytes of a file are those that were written; `None` without a digest.
-pub(super) fn is_whole(file: &[u8]) -> Option<bool> {
-    let at = place(file)?;
-    let end = at + UNKNOWN.len();
-    Some(of(file)? == file[at..end])
+/// Whether the bytes of a file are those that were written; `None` without a digest. Passes
+/// over the file once and holds its metadata only.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn is_whole(file: &impl ChunkReader) -> Result<Option<bool>> {
+    Ok(stands(file)?.map(|digest| digest.found == digest.right))
 }
 
-/// The digest that belongs into a file which has a place for it.
-fn of(file: &[u8]) -> Option<[u8; 16]> {
-    let at = place(file)?;
+/// The digest of a file that has a place for one.
+struct Stands {
+    #[cfg_attr(
+        not(any(test, fuzzing)),
+        expect(dead_code, reason = "tests put the right one there")
+    )]
+    at: u64,
+    found: [u8; UNKNOWN.len()],
+    right: [u8; UNKNOWN.len()],
+}
+
+fn stands(file: &impl ChunkReader) -> Result<Option<Stands>> {
+    // The last eight bytes are the length of the metadata before them, and 'PAR1'.
+    let Some(end) = file.len().checked_sub(END) else {
+        return Ok(None);
+    };
+    let tail = file.get_bytes(end, 4)?;
+    let metadata = tail
+        .iter()
+        .rev()
+        .fold(0, |length, byte| length << u8::BITS | u64::from(*byte));
+    let Some((begin, length)) = end
+        .checked_sub(metadata)
+        .zip(usize::try_from(metadata + END).ok())
+    else {
+        return Ok(None);
+    };
+    let held = file.get_bytes(begin, length)?;
+    let Some(at) = place(&held) else {
+        return Ok(None);
+    };
+    let after = at + UNKNOWN.len();
     let mut state = Xxh64::new(0);
-    state.update(&file[..at]);
+    let mut before = file.get_read(0)?.take(begin + at as u64);
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        match before.read(&mut buffer)? {
+            0 => break,
+            read => state.update(&buffer[..read]),
+        }
+    }
     state.update(UNKNOWN.as_bytes());
-    state.update(&file[at + UNKNOWN.len()..]);
-    text(&state).into_bytes().try_into().ok()
+    state.update(&held[after..]);
+    let right = text(&state).into_bytes().try_into();
+    let found = held[at..after].try_into();
+    let both = right.ok().zip(found.ok());
+    Ok(both.map(|(right, found)| Stands {
+        at: begin + at as u64,
+        found,
+        right,
+    }))
 }
 
 /// Where the digest stands: after the last key of that name, which no name or path of a
@@ -94,10 +143,14 @@ fn text(state: &Xxh64) -> String {
     format!("{:016x}", state.digest())
 }
 
-/// Puts the right digest into a file that a test has changed.
-#[cfg(test)]
-pub(in crate::snapshot) fn renew(file: &mut [u8]) {
-    let (at, digest) = (place(file), of(file));
-    let (at, digest) = at.zip(digest).expect("it has a digest");
-    file[at..at + UNKNOWN.len()].copy_from_slice(&digest);
+/// Puts the right digest into a file that has a place for one; false when it has none.
+#[cfg(any(test, fuzzing))]
+pub(in crate::snapshot) fn renew(file: &mut [u8]) -> bool {
+    let digest = stands(&bytes::Bytes::copy_from_slice(file)).ok().flatten();
+    let Some(Stands { at, right, .. }) = digest else {
+        return false;
+    };
+    let at = usize::try_from(at).unwrap_or(usize::MAX);
+    file[at..at + right.len()].copy_from_slice(&right);
+    true
 }

@@ -1,15 +1,16 @@
 //! A table of pages read back: the report of its header, with the files that its rows
 //! hold, and the measurement itself. What does not add up is refused.
 
-use bytes::Bytes;
 use parquet::{
     errors::ParquetError,
-    file::reader::{FileReader, SerializedFileReader},
+    file::reader::{ChunkReader, FileReader, SerializedFileReader},
 };
 use serde::Deserialize;
 
 use super::{
-    HEADER, SCHEMA, digest,
+    HEADER, SCHEMA,
+    caught::caught,
+    digest,
     error::TableError,
     restore::{Restorer, layer_of},
     rows::Rows,
@@ -40,11 +41,11 @@ struct Header {
     report: Report,
 }
 
-/// Reads a table; `name` is for the errors.
+/// Reads a table, a group of rows at a time; `name` is for the errors.
 ///
 /// # Errors
 /// When it is cut off, damaged, of a newer version, or of something else.
-pub fn read(file: Bytes, name: &str) -> Result<Snapshot, TableError> {
+pub fn read(file: impl ChunkReader + 'static, name: &str) -> Result<Snapshot, TableError> {
     let damaged = |reason: String| TableError::Damaged {
         name: name.to_owned(),
         reason,
@@ -55,16 +56,17 @@ pub fn read(file: Bytes, name: &str) -> Result<Snapshot, TableError> {
         reason,
     };
     // Its head, its tail and the length of its metadata take 12 bytes.
-    if file.len() < 12 || !file.ends_with(b"PAR1") {
+    let end = file.len().saturating_sub(4);
+    if end < 8 || *file.get_bytes(end, 4).map_err(broken)? != *b"PAR1" {
         return Err(damaged("it does not end as Parquet does".to_owned()));
     }
-    // First of all: the library reads without a panic only what was written as a whole.
-    match digest::is_whole(&file) {
+    // First of all: what was not written as a whole is not worth reading.
+    match digest::is_whole(&file).map_err(broken)? {
         Some(true) => {}
         Some(false) => return Err(damaged("its bytes are not those that were written".into())),
         None => return Err(foreign("it has no digest of ours".to_owned())),
     }
-    let reader = SerializedFileReader::new(file).map_err(broken)?;
+    let reader = caught(|| SerializedFileReader::new(file)).map_err(broken)?;
     let metadata = reader.metadata().file_metadata();
     let pairs = metadata.key_value_metadata().into_iter().flatten();
     let text = pairs
@@ -78,8 +80,8 @@ pub fn read(file: Bytes, name: &str) -> Result<Snapshot, TableError> {
     let zero = zero.and_then(|text| u64::from_str_radix(text, 16).ok());
     let mut restorer = Restorer::new(&header.report, ContentHash(zero.unwrap_or(0)));
     for group in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(group).map_err(broken)?;
-        let rows = Rows::read(group.as_ref()).map_err(broken)?;
+        let rows = caught(|| Rows::read(reader.get_row_group(group)?.as_ref()));
+        let rows = rows.map_err(broken)?;
         restorer.take(&rows).map_err(damaged)?;
     }
     let (measurement, layers) = restorer.finish().map_err(damaged)?;
