@@ -1,4 +1,4 @@
-//! Private memory of containers and of the host, from the recording of `demo` with memory
+//! Private memory of containers and of the host, from a recording without it, with memory
 //! put into it.
 
 use std::path::{Path, PathBuf};
@@ -25,7 +25,10 @@ use crate::{
     },
 };
 
-const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/demo.ssr");
+const WITHOUT_MEMORY: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/src/cli/plan/testdata/without-memory.ssr"
+);
 const ID: &str = "800bec12fb99";
 const MIB: u64 = 1 << 20;
 
@@ -61,7 +64,7 @@ fn host(cgroups: Vec<CgroupMemory>) -> HostMemory {
 
 /// A copy of the recording in which a container has an id, with memory at both ends.
 fn recorded(folder: &TempDir, first: HostMemory, last: HostMemory) -> PathBuf {
-    let mut reader = Reader::open(Path::new(DEMO)).expect("it is there");
+    let mut reader = Reader::open(Path::new(WITHOUT_MEMORY)).expect("it is there");
     let (mut first, mut last) = (Some(first), Some(last));
     let mut writer = Writer::begin(Vec::new(), reader.header()).expect("memory");
     while let Some(mut record) = reader.record().expect("it is whole") {
@@ -195,7 +198,7 @@ fn cgroups_are_named_by_the_mix_where_no_runtime_names_them() {
 #[test]
 fn older_recordings_open_and_do_not_know_memory() {
     let folder = tempfile::tempdir().expect("a folder");
-    let plan = planned(&folder, Path::new(DEMO), None).expect("it is covered");
+    let plan = planned(&folder, Path::new(WITHOUT_MEMORY), None).expect("it is covered");
     assert_eq!(plan.host.base_from, Known::Unknown);
     assert!(
         plan.images.iter().all(|image| {
@@ -203,7 +206,7 @@ fn older_recordings_open_and_do_not_know_memory() {
         })
     );
     let mix = "[[image]]\nname = \"app\"\ncontainers = \"*\"\ncgroups = \"*\"\n";
-    let refused = planned(&folder, Path::new(DEMO), Some(mix));
+    let refused = planned(&folder, Path::new(WITHOUT_MEMORY), Some(mix));
     let words = refused.expect_err("there is no memory in it").to_string();
     assert!(
         words.contains("no measurement here has memory of cgroups"),

@@ -129,11 +129,14 @@ fn a_host_must_have_room_and_a_size() {
     }
 }
 
-/// The recording of `demo`: three containers, two of whose images hold equal files.
+/// An older recording: three containers, two of whose images hold equal files.
 #[test]
 fn a_recording_is_planned_as_it_was_measured() {
-    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/demo.ssr");
-    let arguments = arguments(&[demo, "--memory", "64MiB", "--containers", "3"]);
+    let recording = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/src/cli/plan/testdata/without-memory.ssr"
+    );
+    let arguments = arguments(&[recording, "--memory", "64MiB", "--containers", "3"]);
     let mut inputs = super::inputs::open(&arguments.files).expect("it is a recording");
     let question = Question::of(&arguments, &inputs).expect("containers run");
     let parts = super::parts::parts(&mut inputs, &question, &arguments).expect("it is covered");
@@ -162,10 +165,13 @@ fn a_recording_is_planned_as_it_was_measured() {
 
 #[test]
 fn a_recording_that_was_cut_is_refused() {
-    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/demo.ssr");
+    let recording = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/src/cli/plan/testdata/without-memory.ssr"
+    );
     let folder = tempfile::tempdir().expect("a folder");
     let cut = folder.path().join("cut.ssr");
-    let whole = std::fs::read(demo).expect("it is there");
+    let whole = std::fs::read(recording).expect("it is there");
     std::fs::write(&cut, &whole[..whole.len() * 3 / 4]).expect("written");
     let arguments = arguments(&[cut.to_str().expect("text"), "--memory", "64MiB"]);
     let mut inputs = super::inputs::open(&arguments.files).expect("it has moments");

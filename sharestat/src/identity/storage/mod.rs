@@ -1,8 +1,7 @@
 //! What is asked after a measurement, or beside one that goes on: memory of containers,
-//! and what storage tells
-//! about files that hold duplicates: shared extents, digests, and on request whether they
-//! are equal as a whole. Opens files by their paths; what was opened must be the inode
-//! that was measured.
+//! and what storage tells about files that hold duplicates: shared extents, digests, and on
+//! request whether they are equal as a whole. Opens files by their paths; what was opened
+//! must be the inode that was measured.
 
 mod background;
 #[cfg(test)]
