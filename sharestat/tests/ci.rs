@@ -1,5 +1,8 @@
 //! The commands of `docs/ci.md`, run as they stand there, on small images.
 
+mod skip;
+
+use skip::skipped;
 use std::{
     env, fs,
     path::Path,
@@ -64,7 +67,7 @@ fn run(line: &str, directory: &Path) -> Option<i32> {
 #[test]
 fn the_examples_run_and_fail_when_duplicates_grow() {
     if !Path::new("/bin/sh").exists() || !Path::new(env!("CARGO_BIN_EXE_sharestat")).exists() {
-        eprintln!("skipped: no shell, or the program is elsewhere");
+        skipped("no shell, or the program is elsewhere");
         return;
     }
     let directory = tempfile::tempdir().expect("a directory");

@@ -1,5 +1,7 @@
 //! `sharestat doctor` on the machine that the tests run on.
 
+mod skip;
+
 use std::{
     os::unix::process::CommandExt as _,
     process::{Command, Output},
@@ -7,6 +9,7 @@ use std::{
 
 use serde_json::Value;
 use sharestat::kernel::doctor::{Area, Doctor, State, examine};
+use skip::skipped;
 
 /// A user without any privilege.
 const NOBODY: u32 = 65_534;
@@ -38,7 +41,7 @@ fn bpf_descriptors() -> usize {
 #[test]
 fn as_root_the_engine_is_proven_and_nothing_stays_loaded() {
     if !is_root() || !sharestat::kernel::object::is_embedded() {
-        println!("skipped: needs root and a build with BPF programs");
+        skipped("needs root and a build with BPF programs");
         return;
     }
     let doctor = examine();
@@ -120,7 +123,7 @@ fn run_as_nobody(arguments: &[&str]) -> Output {
 #[test]
 fn without_privileges_it_names_them_and_exits_with_3() {
     if !sharestat::kernel::object::is_embedded() {
-        println!("skipped: needs a build with BPF programs");
+        skipped("needs a build with BPF programs");
         return;
     }
     let output = run_as_nobody(&["doctor", "--format", "json"]);

@@ -3,6 +3,8 @@
 //!
 //! The binary is `SHARESTAT_BIN`, else the one that was built with the test. Needs root.
 
+mod skip;
+
 use std::{
     env,
     fs::{self, File},
@@ -14,6 +16,7 @@ use std::{
 };
 
 use serde_json::Value;
+use skip::skipped;
 use tempfile::TempDir;
 
 fn binary() -> PathBuf {
@@ -24,7 +27,7 @@ fn binary() -> PathBuf {
 fn cannot_run() -> bool {
     let able = rustix::process::geteuid().is_root() && sharestat::kernel::object::is_embedded();
     if !able {
-        println!("skipped: needs root and a build with BPF programs");
+        skipped("needs root and a build with BPF programs");
     }
     !able
 }
@@ -155,7 +158,7 @@ fn a_full_disk_ends_the_recording_but_not_the_command() {
         .arg(&small)
         .status();
     if !mounted.is_ok_and(|status| status.success()) {
-        println!("skipped: cannot mount a tmpfs");
+        skipped("cannot mount a tmpfs");
         return;
     }
     let file = small.join("r.ssr");

@@ -4,6 +4,8 @@
 //! `SHARESTAT_NEW_BASELINE=FILE` writes a baseline of the recording there instead. Needs
 //! root and overlayfs; the binary is `SHARESTAT_BIN`, else the one built with the test.
 
+mod skip;
+
 use std::{
     collections::HashMap,
     env, fs,
@@ -96,7 +98,7 @@ impl Stage {
             let options = options.expect("one zero, at the end");
             let flags = MountFlags::empty();
             if let Err(error) = mount("overlay", part("run"), "overlay", flags, &*options) {
-                return skipped(&format!("cannot mount an overlay: {error}"));
+                return not_here(&format!("cannot mount an overlay: {error}"));
             }
         }
         Some(stage)
@@ -104,9 +106,9 @@ impl Stage {
 }
 
 /// Nothing, and why; a guest has everything.
-fn skipped<T>(why: &str) -> Option<T> {
+fn not_here<T>(why: &str) -> Option<T> {
     assert!(env::var_os("SHARESTAT_GUEST").is_none(), "{why}");
-    println!("skipped: {why}");
+    skip::skipped(why);
     None
 }
 
@@ -182,7 +184,7 @@ fn the_baseline_is_what_the_files_of_the_scenario_add_up_to() {
 #[test]
 fn the_recorded_scenario_is_what_the_baseline_says() {
     if !rustix::process::geteuid().is_root() || !sharestat::kernel::object::is_embedded() {
-        let _: Option<()> = skipped("needs root and a build with BPF programs");
+        let _: Option<()> = not_here("needs root and a build with BPF programs");
         return;
     }
     let Some(stage) = Stage::new() else { return };

@@ -1,6 +1,8 @@
 //! The whole program with `--engine user`: what it prints, how it exits, and what it
 //! makes of overlay mounts and of files that are not the caller's.
 
+mod skip;
+
 use std::{
     fs,
     io::Read,
@@ -13,6 +15,7 @@ use std::{
 };
 
 use serde_json::Value;
+use skip::skipped;
 
 /// The program under test: what the harness names, else what cargo built beside this.
 fn sharestat() -> std::ffi::OsString {
@@ -190,7 +193,7 @@ fn a_closed_stdout_is_quiet() {
 #[test]
 fn files_of_others_are_refused_with_exit_code_3_when_the_kernel_would_lie() {
     if !is_root() {
-        println!("skipped: needs root to become somebody else");
+        skipped("needs root to become somebody else");
         return;
     }
     // The build may be in a directory that others cannot enter.
@@ -259,9 +262,9 @@ fn an_interruption_prints_what_there_is_and_exits_130() {
             let report: Value = serde_json::from_str(&text).expect("a whole document");
             assert_eq!(report["coverage"]["complete"], false);
         }
-        Some(0) => println!("skipped: the scan was faster than the signal"),
+        Some(0) => skipped("the scan was faster than the signal"),
         None if text.is_empty() => {
-            println!("skipped: the signal came before the program was ready");
+            skipped("the signal came before the program was ready");
         }
         other => panic!("exit {other:?}, {text}"),
     }
@@ -281,7 +284,7 @@ const SCAN: &str = "\"$SHARESTAT\" scan --engine user --format json --top 0";
 #[test]
 fn a_layer_in_two_overlay_mounts_counts_once_and_a_copied_up_file_twice() {
     if !is_root() {
-        println!("skipped: needs root to mount");
+        skipped("needs root to mount");
         return;
     }
     let directory = directory();
@@ -294,10 +297,8 @@ fn a_layer_in_two_overlay_mounts_counts_once_and_a_copied_up_file_twice() {
     let run = |script: &str| in_namespace(&root, &format!("{mounts}{script}"));
     let result = run(&format!("{SCAN} --path ."));
     if !result.status.success() && result.stdout.is_empty() {
-        println!(
-            "skipped: no overlay mounts here: {}",
-            String::from_utf8_lossy(&result.stderr)
-        );
+        let why = String::from_utf8_lossy(&result.stderr);
+        skipped(format_args!("no overlay mounts here: {why}"));
         return;
     }
     let parse =
@@ -338,7 +339,7 @@ fn a_layer_in_two_overlay_mounts_counts_once_and_a_copied_up_file_twice() {
 #[test]
 fn files_hidden_below_a_mount_point_are_found() {
     if !is_root() {
-        println!("skipped: needs root to mount");
+        skipped("needs root to mount");
         return;
     }
     let directory = directory();

@@ -2,6 +2,7 @@
 # their containers, and half a minute of their life. Two of the images were built apart from
 # the same packages, so their layers hold equal files; a third shares its base with the first.
 # Output: the recording, in base64.
+set -eu
 store=/var/lib/containers/storage
 slice=/sys/fs/cgroup/machine.slice
 
@@ -140,5 +141,5 @@ start web web python-a debian-a
 start worker worker python-b debian-b
 work web
 sharestat record -o /tmp/demo.ssr --path "$store/overlay" --cpu-budget 50 -- \
-    sh -eu "$0" live
+    sh "$0" live
 base64 /tmp/demo.ssr >&3

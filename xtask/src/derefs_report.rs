@@ -13,7 +13,7 @@ use crate::{
         self,
         kernels::{self, Series},
     },
-    vm::{self, Cargo, Ending, Guest, MachineOptions, Output},
+    vm::{self, Cargo, Guest, MachineOptions, Output},
     workspace,
 };
 
@@ -118,13 +118,7 @@ pub(crate) fn run(options: Options) -> Result<i32> {
         page.push_str(line);
         page.push('\n');
     };
-    match vm::boot(&cache, &guest, Output::Lines(&mut take))? {
-        Ending::Exited(0) => {}
-        Ending::Exited(code) => bail!("'sharestat derefs exercise' ended with {code} in the guest"),
-        Ending::Died(console) | Ending::TimedOut(console) => {
-            bail!("the guest did not end by itself; its console:\n{console}")
-        }
-    }
+    vm::boot(&cache, &guest, Output::Lines(&mut take))?.success("sharestat derefs exercise")?;
     let explained = explained(&page).context("the result does not say what it explains")?;
     eprintln!("{series}: static sites explain {explained:.1} % of the hits");
     if explained < EXPLAINED {

@@ -58,7 +58,7 @@ enum Task {
     /// Write docs/derefs-KERNEL.md: what 'sharestat derefs' finds on a kernel in a guest
     DerefsReport(derefs_report::Options),
     /// Record the scenario that 'sharestat demo' plays
-    DemoRecording(demo::Options),
+    DemoRecording(vm::ScenarioOptions),
     /// Watch a guest for minutes while files and containers come and go
     Soak(soak::Options),
     /// Feed the parsers with made-up input, led by coverage; fails on a crash

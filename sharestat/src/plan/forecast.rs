@@ -4,7 +4,7 @@ use super::{
     basis::{Cache, whole},
     curve::curve,
     document::{Forecast, MechanismForecast},
-    model::Load,
+    model::{Load, MOST_CONTAINERS},
 };
 
 /// What is asked of the model.
@@ -73,12 +73,12 @@ pub fn forecast(scenario: &Scenario, question: &Question) -> Forecast {
     }
 }
 
-/// Hosts for so many containers; none are enough when not one fits.
+/// Hosts for so many containers; none are enough when not one fits. More than
+/// [`MOST_CONTAINERS`] are never put on one host.
 fn hosts(wanted: u64, fits: Option<u64>) -> Option<u64> {
-    match fits {
-        None => Some(1),
-        Some(0) => None,
-        Some(fits) => Some(wanted.div_ceil(fits)),
+    match fits.unwrap_or(MOST_CONTAINERS) {
+        0 => None,
+        fits => Some(wanted.div_ceil(fits)),
     }
 }
 
@@ -101,5 +101,6 @@ mod tests {
         assert_eq!(hosts(500, Some(500)), Some(1));
         assert_eq!(hosts(500, Some(0)), None);
         assert_eq!(hosts(500, None), Some(1));
+        assert_eq!(hosts(10 * MOST_CONTAINERS, None), Some(10));
     }
 }

@@ -102,6 +102,7 @@ impl Mix {
         let mut reader = Reader {
             text,
             sizes: Sizes::default(),
+            names: HashSet::new(),
         };
         let mut mix = Self::default();
         // In the order of the file, so that mixed units are told where they begin.
@@ -124,18 +125,13 @@ impl Mix {
                 }
             }
         }
-        let mut names = HashSet::new();
-        match mix.images.iter().find(|image| !names.insert(&image.name)) {
-            Some(twice) => Err(MixError {
-                line: line_of(text, text.rfind(&twice.name).unwrap_or(0)),
-                message: format!("there is an image '{}' already", twice.name),
-            }),
-            None if mix.images.is_empty() => Err(MixError {
+        if mix.images.is_empty() {
+            return Err(MixError {
                 line: line_of(text, text.len()),
                 message: "the mix has no image; begin each with '[[image]]'".to_owned(),
-            }),
-            None => Ok(mix),
+            });
         }
+        Ok(mix)
     }
 }
 
@@ -147,6 +143,8 @@ fn line_of(text: &str, at: usize) -> usize {
 struct Reader<'t> {
     text: &'t str,
     sizes: Sizes,
+    /// Of the images so far.
+    names: HashSet<String>,
 }
 
 type Key<'k> = Spanned<std::borrow::Cow<'k, str>>;
@@ -190,7 +188,13 @@ impl Reader<'_> {
         };
         for (key, value) in in_order(table) {
             match key.get_ref().as_ref() {
-                "name" => self.text(key, value)?.clone_into(&mut image.name),
+                "name" => {
+                    self.text(key, value)?.clone_into(&mut image.name);
+                    if !self.names.insert(image.name.clone()) {
+                        let message = format!("there is an image '{}' already", image.name);
+                        return Err(self.wrong(value, message));
+                    }
+                }
                 "replicas" => image.replicas = self.replicas(value)?,
                 "containers" => image.containers = Some(self.text(key, value)?.to_owned()),
                 "private" | "private_from" | "cgroups" if image.private != Private::Unknown => {

@@ -88,7 +88,8 @@ fn contradictions_are_named() {
     assert!(image("shared = \"1MiB\"\n").contains("without 'page_cache'"));
     assert!(image("page_cache = \"1MiB\"\nshared = \"2MiB\"\n").contains("more 'shared'"));
     assert!(image("page_cache = \"1MiB\"\ncontainers = \"x\"\n").contains("give one of them"));
-    assert!(image("[[image]]\nname = \"a\"\n").contains("already"));
+    let twice = image("[[image]]\nname = \"a\"\nreplicas = 2\n");
+    assert_eq!(twice, "line 4: there is an image 'a' already");
     assert!(refused("[[image]]\nreplicas = 2\n").contains("no 'name'"));
     assert!(refused("[host]\nmemory = \"1GiB\"\n").contains("no image"));
     assert!(refused("a = = 1\n").starts_with("line 1: not TOML"));

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::{
     devtools::{Browser, installed},
     place::Place,
+    skip::skipped,
 };
 
 /// The values of a column of the table 'Files'.
@@ -30,7 +31,7 @@ fn is_descending(values: &[f64]) -> bool {
 #[test]
 fn the_page_works_in_a_browser() {
     let Some(program) = installed() else {
-        println!("skipped: the_page_works_in_a_browser: no Chromium in the search path");
+        skipped("no Chromium in the search path");
         return;
     };
     let place = Place::new();

@@ -56,7 +56,7 @@ const DOCUMENTS: [(&str, &str, &[&str]); 8] = [
 
 #[test]
 fn every_document_is_what_its_schema_says() {
-    let Some(python) = python("every_document_is_what_its_schema_says") else {
+    let Some(python) = python() else {
         return;
     };
     let place = Place::new();

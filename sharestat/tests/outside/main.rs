@@ -2,6 +2,9 @@
 //! JSON documents, a browser of HTML. Each is asked when it is there, else the test says
 //! that it was skipped. `cargo xtask test native` provides the Python they need.
 
+#[path = "../skip/mod.rs"]
+mod skip;
+
 mod browser;
 mod devtools;
 mod documents;

@@ -8,6 +8,8 @@ use std::{
 
 use tempfile::TempDir;
 
+use crate::skip::skipped;
+
 /// The recording that `sharestat demo` plays, and the published schemas.
 pub(crate) const RECORDING: &[u8] = include_bytes!("../../demo/demo.ssr");
 
@@ -72,12 +74,10 @@ impl Place {
 }
 
 /// The Python that has `DuckDB` and jsonschema; without it the test that asks is skipped.
-pub(crate) fn python(test: &str) -> Option<PathBuf> {
+pub(crate) fn python() -> Option<PathBuf> {
     let python = env::var_os("SHARESTAT_PYTHON").map(PathBuf::from);
     if python.is_none() {
-        println!(
-            "skipped: {test}: no Python with DuckDB and jsonschema ('cargo xtask test native' makes one)"
-        );
+        skipped("no Python with DuckDB and jsonschema ('cargo xtask test native' makes one)");
     }
     python
 }

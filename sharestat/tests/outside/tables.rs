@@ -20,7 +20,7 @@ fn questions() -> Vec<&'static str> {
 
 #[test]
 fn the_questions_of_the_document_have_answers_and_the_first_is_the_headers() {
-    let Some(python) = python("the_questions_of_the_document") else {
+    let Some(python) = python() else {
         return;
     };
     let place = Place::new();

@@ -3,6 +3,9 @@
 //!
 //! The binary is `SHARESTAT_BIN`, else the one that was built with the test. Needs root.
 
+#[path = "../skip/mod.rs"]
+mod skip;
+
 mod keys;
 mod panicking;
 mod pty;
@@ -18,6 +21,7 @@ use sharestat::tui::{
 
 use keys::bytes;
 use pty::Session;
+use skip::skipped;
 
 /// Exit code after a signal.
 const INTERRUPTED: i32 = 130;
@@ -27,9 +31,9 @@ fn cannot_run() -> bool {
     // An emulated processor draws slower than keys and sizes follow each other here.
     let guest = std::env::var_os("SHARESTAT_GUEST").is_some();
     if !able {
-        println!("skipped: needs root and a build with BPF programs");
+        skipped("needs root and a build with BPF programs");
     } else if guest {
-        println!("skipped: the screen is driven on the machine's own kernel");
+        skipped("the screen is driven on the machine's own kernel");
     }
     !able || guest
 }

@@ -6,6 +6,7 @@ use super::{
     PAGES, cannot_run, measured,
     served::{Served, duplicates},
 };
+use crate::skip::skipped;
 
 /// The thread that measures.
 fn collector(pid: u32) -> i32 {
@@ -54,7 +55,7 @@ fn a_collector_that_hangs_takes_its_numbers_with_it_and_brings_them_back() {
     let served = Served::start(data.path(), &["--every", "200ms"]);
     measured(&served);
     let Some(held) = Held::new(collector(served.pid())) else {
-        println!("skipped: threads cannot be held here (ptrace)");
+        skipped("threads cannot be held here (ptrace)");
         return;
     };
     let metrics = served.until("it is down", |metrics| metrics.is("sharestat_up", 0));

@@ -3,6 +3,9 @@
 //!
 //! The binary is `SHARESTAT_BIN`, else the one that was built with the test. Needs root.
 
+#[path = "../skip/mod.rs"]
+mod skip;
+
 mod clients;
 mod collector;
 mod openmetrics;
@@ -15,11 +18,12 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use served::{Served, duplicates};
+use skip::skipped;
 
 fn cannot_run() -> bool {
     let able = rustix::process::geteuid().is_root() && sharestat::kernel::object::is_embedded();
     if !able {
-        println!("skipped: needs root and a build with BPF programs");
+        skipped("needs root and a build with BPF programs");
     }
     !able
 }

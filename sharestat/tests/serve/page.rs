@@ -6,6 +6,7 @@ use super::{
     PAGES, cannot_run, measured,
     served::{Served, duplicates},
 };
+use crate::skip::skipped;
 
 /// The page as the browser has it after `milliseconds`; `None` without a browser.
 fn in_a_browser(url: &str, milliseconds: u32) -> Option<String> {
@@ -49,7 +50,7 @@ fn the_page_has_the_pictures_and_renews_itself_in_a_browser() {
     let url = format!("http://{}/", served.address);
     let before = answers(&served);
     let Some(page) = in_a_browser(&url, 6000) else {
-        println!("skipped: there is no Chromium");
+        skipped("there is no Chromium");
         return;
     };
     assert_eq!(page.matches("<svg").count(), 2, "{page}");

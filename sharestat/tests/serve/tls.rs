@@ -17,6 +17,7 @@ use super::{
     PAGES, cannot_run,
     served::{Metrics, Served, duplicates, read_answer},
 };
+use crate::skip::skipped;
 
 /// A certificate for 'localhost' and its key; whether openssl(1) could make them.
 fn certificate(certificate: &Path, key: &Path) -> bool {
@@ -50,7 +51,7 @@ fn metrics_come_over_tls_and_only_over_tls() {
     let path = |name| directory.path().join(name);
     let (chain, key, other) = (path("cert.pem"), path("key.pem"), path("other.pem"));
     if !certificate(&path("unused.pem"), &other) || !certificate(&chain, &key) {
-        println!("skipped: there is no openssl to make a certificate");
+        skipped("there is no openssl to make a certificate");
         return;
     }
     let data = duplicates(PAGES);

@@ -2,6 +2,7 @@
 //! that cannot be had says what to do by hand.
 
 pub(crate) mod apt;
+mod browser;
 pub(crate) mod compiler;
 pub(crate) mod debian;
 pub(crate) mod host;
@@ -73,13 +74,24 @@ pub(crate) fn for_guests(cache: &Cache) -> Result<Vec<Step>> {
     ])
 }
 
+/// Provides what the tests on this machine ask for: without a part of it, the tests that
+/// need it say that they are skipped.
+///
+/// # Errors
+/// The first part that could not be had; the others are provided all the same.
+pub(crate) fn for_native_tests(cache: &Cache) -> Result<Vec<Step>> {
+    let tools = host::provide_tools(cache);
+    let browser = browser::provide(cache);
+    Ok(vec![tools?, browser?])
+}
+
 /// Provides everything, and prints what is there and what could not be had.
 ///
 /// # Errors
 /// When something could not be had; the other parts are provided all the same.
 pub(crate) fn everything() -> Result<()> {
     let cache = Cache::open()?;
-    let parts: [(&str, Provide); 4] = [
+    let parts: [(&str, Provide); 5] = [
         ("building", |cache| Ok(for_building(cache)?.1)),
         ("guests", for_guests),
         ("kernels", |cache| {
@@ -88,6 +100,7 @@ pub(crate) fn everything() -> Result<()> {
                 .map(|series| Ok(kernels::provide(cache, series)?.1))
                 .collect()
         }),
+        ("tests on this machine", for_native_tests),
         ("what others read of our files", |cache| {
             Ok(vec![python::provide(cache)?.1])
         }),

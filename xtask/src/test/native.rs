@@ -5,7 +5,12 @@ use anyhow::Result;
 
 use super::{summary::Tally, unit::echoed};
 use crate::{
-    build, cache::Cache, guest_build::Artifact, process::as_root, setup::python, workspace,
+    build,
+    cache::Cache,
+    guest_build::Artifact,
+    process::as_root,
+    setup::{self, python},
+    workspace,
 };
 
 /// Runs each test binary of `programs`, one after the other and one test at a time: they
@@ -15,7 +20,10 @@ use crate::{
 /// When the release binary cannot be built, or a test binary not be started.
 pub(super) fn run(programs: &[Artifact], arguments: &[String]) -> Result<Tally> {
     let sharestat = build::release(false)?;
-    // Without it the tests that ask it say that they are skipped.
+    // Tests that ask for something that cannot be had say that they are skipped.
+    if let Err(error) = Cache::open().and_then(|cache| setup::for_native_tests(&cache)) {
+        println!("not all could be provided: {error:#}");
+    }
     let python = Cache::open().and_then(|cache| python::provide(&cache));
     if let Err(error) = &python {
         println!("without Python: {error:#}");

@@ -4,6 +4,7 @@ mod cpio;
 mod initramfs;
 mod modules;
 mod qemu;
+mod scenario;
 
 use std::{
     io::{self, IsTerminal},
@@ -14,7 +15,11 @@ use std::{
 use anyhow::{Context, Result};
 
 use self::initramfs::TerminalSize;
-pub(crate) use self::{initramfs::Cargo, qemu::Ending};
+pub(crate) use self::{
+    initramfs::Cargo,
+    qemu::Ending,
+    scenario::{Scenario, ScenarioOptions},
+};
 use crate::{
     cache::Cache,
     guest_build,

@@ -39,6 +39,22 @@ pub(crate) enum Ending {
     TimedOut(String),
 }
 
+impl Ending {
+    /// Nothing when the command, which is called `what`, ended well.
+    ///
+    /// # Errors
+    /// Says how it ended otherwise.
+    pub(crate) fn success(self, what: &str) -> Result<()> {
+        match self {
+            Self::Exited(0) => Ok(()),
+            Self::Exited(code) => bail!("'{what}' ended with {code} in the guest"),
+            Self::Died(console) | Self::TimedOut(console) => {
+                bail!("the guest did not end by itself; its console:\n{console}")
+            }
+        }
+    }
+}
+
 /// Boots `guest` from `initramfs` and waits for its end. `folder` takes the console's
 /// log, the verdict and the disks.
 ///

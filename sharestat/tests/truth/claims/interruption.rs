@@ -29,7 +29,7 @@ fn ctrl_c_shows_what_was_measured(engine: Engine) -> Outcome {
     let filesystem = Filesystem::empty(Kind::Ext4, &scratch, "files")?;
     let pages = cache_a_sparse_file(&filesystem.root().join("sparse"));
     let scale = if in_guest() { 10 } else { 1 };
-    let mut interrupted = 0;
+    let mut interrupted = 0_usize;
     let mut tried = Vec::new();
     for wait in [10, 20, 40, 60, 90, 130, 180, 250, 350, 500, 700] {
         let scan = Running::start(binary::scan_command(engine, filesystem.root()));
@@ -47,7 +47,7 @@ fn ctrl_c_shows_what_was_measured(engine: Engine) -> Outcome {
                     !report.complete() || report.number("/coverage/hashed_pages") == pages,
                     "an interrupted scan is not complete: {report:?}"
                 );
-                interrupted += 1;
+                interrupted += usize::from(!report.complete());
             }
             Some(0) => {
                 // The signal came too late: then it is an ordinary scan.

@@ -13,15 +13,20 @@ use crate::{
     corpus::{self, PAGE, PlannedFile},
     expectation::{Expected, Observed},
     filesystems::{Filesystem, Kind},
-    harness::{Engine, OrFail, Outcome, Skip, per_engine},
+    harness::{Engine, OrFail, Outcome, per_engine},
     mount::Mount,
     scratch::Scratch,
 };
 
-per_engine!(
-    a_half_written_store_costs_names_only,
-    a_filesystem_that_is_mounted_nowhere_keeps_its_bytes,
-);
+per_engine!(a_half_written_store_costs_names_only);
+
+/// The user engine sees files that have a path here, and says so.
+mod without_a_path {
+    use crate::harness::bpf_only;
+
+    bpf_only!(a_filesystem_that_is_mounted_nowhere_keeps_its_bytes);
+    use super::a_filesystem_that_is_mounted_nowhere_keeps_its_bytes;
+}
 
 const PAGES: u64 = 50;
 
@@ -104,11 +109,6 @@ fn a_half_written_store_costs_names_only(engine: Engine) -> Outcome {
 
 /// As after `umount -l`, or in a mount namespace that only a descriptor holds.
 fn a_filesystem_that_is_mounted_nowhere_keeps_its_bytes(engine: Engine) -> Outcome {
-    if engine == Engine::User {
-        return Err(Skip(
-            "the user engine sees files that have a path here, and says so".to_owned(),
-        ));
-    }
     let scratch = Scratch::new();
     let plan = ["held", "twin"].map(|name| PlannedFile::counting(name, 70_000, PAGES));
     let filesystem = Filesystem::with_files(Kind::Ext4, &scratch, "files", &plan)?;
