@@ -188,6 +188,7 @@ fn group(number: u32, layers: &[u32]) -> GroupRow {
     GroupRow {
         id: number.to_string().into(),
         name: format!("group {number}").into(),
+        directory: "".into(),
         kind: "podman".into(),
         layers: layers
             .iter()

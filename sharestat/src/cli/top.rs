@@ -16,7 +16,7 @@ use args::{ShowArgs, TopArgs};
 use config::Config;
 
 use super::{
-    args::{Common, DemoArgs},
+    args::{Common, DemoArgs, Format},
     exit::{Exit, Failure},
     log, scan,
 };
@@ -91,6 +91,23 @@ fn is_on_screen(show: &ShowArgs) -> bool {
 /// make no sense.
 fn files(arguments: &ShowArgs) -> Result<List, Failure> {
     let mut files = List::new(Table::Files);
+    if arguments
+        .format
+        .is_some_and(|format| format != Format::Text)
+    {
+        let given = [
+            ("--sort", arguments.sort.is_some()),
+            ("--filter", !arguments.filter.is_empty()),
+            ("--no-headers", arguments.no_headers),
+        ];
+        if let Some((option, _)) = given.into_iter().find(|(_, given)| *given) {
+            let message = format!(
+                "{option} is for text and the screen: other formats have the whole report, in \
+                 the order of 'sharestat scan'"
+            );
+            return Err(Failure::new(Exit::Usage, message));
+        }
+    }
     if let Some(name) = &arguments.sort {
         let columns = Table::Files.columns();
         let column = Column::named(name, columns).ok_or_else(|| {
@@ -167,5 +184,11 @@ mod tests {
             "{wrong}"
         );
         assert!(files_of(&["-F", "dup>"]).is_err());
+        for option in [&["-F", "dup>1"][..], &["-s", "path"], &["--no-headers"]] {
+            let text = files_of(&[option, &["--format", "text"]].concat());
+            assert!(text.is_ok(), "{text:?}");
+            let json = files_of(&[option, &["--format", "json"]].concat());
+            assert!(json.err().is_some_and(|error| error.contains("for text")));
+        }
     }
 }

@@ -233,7 +233,7 @@ pub const ACTIONS: &[Spec] = &[
         "mouse on or off (off leaves selecting text to the terminal)"),
     spec(A::View(View::Overview), "overview", &[c('1')], Views, None,
         "sums, savings, rates, coverage, cost"),
-    spec(A::View(View::Files), "files", &[c('2')], Views, None, "files by duplicate bytes"),
+    spec(A::View(View::Files), "files", &[c('2')], Views, None, "files, those first that sharing would save most of"),
     spec(A::View(View::Layers), "layers", &[c('3')], Views, None, "overlay layers"),
     spec(A::View(View::Images), "images", &[c('4')], Views, None, "container images"),
     spec(A::View(View::Containers), "containers", &[c('5')], Views, None, "containers"),

@@ -17,7 +17,7 @@ use super::{
     state::State,
     text::{clean, keep_end, keep_start, pad_right, width},
     theme::Role,
-    units::{percent, ratio, span},
+    units::{count, moment, percent, ratio, span},
 };
 use crate::{model::units::Bytes, query::QueryError};
 
@@ -99,6 +99,14 @@ pub(super) fn status(state: &State, now: Instant, room: usize) -> Line<'static> 
             Role::Warning,
         ));
     }
+    // What makes the numbers doubtful comes before them.
+    if frame.events_lost > 0 {
+        let lost = count(frame.events_lost);
+        facts.push((format!("{lost} events lost"), Role::Bad));
+    }
+    if state.frozen.is_none() && state.is_stale(now) {
+        facts.push((format!("data is {age} old"), Role::Warning));
+    }
     let size = |pages| state.units.show(Bytes::of_pages(pages).0);
     let duplicate = percent(ratio(totals.duplicate, totals.resident));
     facts.push((
@@ -110,13 +118,6 @@ pub(super) fn status(state: &State, now: Instant, room: usize) -> Line<'static> 
         format!("{hashed} of {} hashed", size(totals.resident)),
         Role::Text,
     ));
-    if frame.events_lost > 0 {
-        let lost = super::units::count(frame.events_lost);
-        facts.push((format!("{lost} events lost"), Role::Bad));
-    }
-    if state.frozen.is_none() && state.is_stale(now) {
-        facts.push((format!("data is {age} old"), Role::Warning));
-    }
     facts.push((
         format!("own CPU {:.1} %", frame.cost.cpu_percent),
         Role::Dim,
@@ -129,7 +130,9 @@ pub(super) fn status(state: &State, now: Instant, room: usize) -> Line<'static> 
 
 /// `replay at 12 s of 1 min 40 s ×2`.
 fn replay(playback: &Playback, ascii: bool) -> String {
-    let time = |ms| span(Duration::from_millis(ms));
+    // In tenths, or steps would not be seen.
+    let at = moment(Duration::from_millis(playback.position_ms));
+    let length = span(Duration::from_millis(playback.length_ms));
     let word = if playback.paused { "paused at" } else { "at" };
     let times = if ascii { "x" } else { "×" };
     let speed = if (playback.speed - 1.0).abs() < f64::EPSILON {
@@ -137,11 +140,7 @@ fn replay(playback: &Playback, ascii: bool) -> String {
     } else {
         format!(" {times}{}", playback.speed)
     };
-    format!(
-        "replay {word} {} of {}{speed}",
-        time(playback.position_ms),
-        time(playback.length_ms)
-    )
+    format!("replay {word} {at} of {length}{speed}")
 }
 
 /// Facts as far as they fit; all of them on a banner when the picture is frozen.
@@ -156,7 +155,7 @@ fn joined(state: &State, facts: Vec<(String, Role)>, room: usize) -> Line<'stati
     for (position, (text, role)) in facts.into_iter().enumerate() {
         let before = if position == 0 { "" } else { &dot };
         if position > 0 && used + width(before) + width(&text) > room {
-            break;
+            continue;
         }
         used += width(before) + width(&text);
         spans.push(Span::styled(before.to_owned(), style(Role::Dim)));
@@ -202,7 +201,7 @@ pub(super) fn footer(state: &State, room: usize) -> Line<'static> {
         let key = key.to_string();
         let columns = width(&key) + width(word) + 3;
         if used + columns > room {
-            break;
+            continue;
         }
         used += columns;
         spans.push(Span::styled(key, style(Role::Key)));

@@ -232,6 +232,7 @@ fn group(name: &str, kind: &str, number: u64, layers: &[&str]) -> GroupRow {
     GroupRow {
         id: name.into(),
         name: name.into(),
+        directory: "".into(),
         kind: kind.into(),
         layers: layers.iter().map(|layer| Arc::from(*layer)).collect(),
         resident: Bytes(number * 1_000 * MIB),
@@ -259,8 +260,8 @@ fn rates(step: f64) -> Rates {
         reclaims: Some(40.0 * (step % 5.0)),
         truncates: None,
         dirtied: 7.25,
-        avoidable_reads: None,
-        avoidable_reclaims: None,
+        avoidable_reads: Some(25.0 * (step % 3.0)),
+        avoidable_reclaims: Some(4.0 * (step % 4.0)),
     }
 }
 

@@ -231,6 +231,12 @@ impl State {
     /// before each drawing.
     pub fn prepare(&mut self, size: Size) {
         self.size = size;
+        if let Some(Overlay::Help { top }) = self.overlay {
+            // Else the way back up begins far below the end.
+            let lines = views::help::lines(self, usize::from(size.width)).len();
+            let top = top.min(lines.saturating_sub(self.visible_lines()));
+            self.overlay = Some(Overlay::Help { top });
+        }
         let Some(table) = self.page().table() else {
             let lines = views::line_count(self);
             let last = lines.saturating_sub(self.visible_lines());

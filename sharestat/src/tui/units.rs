@@ -186,6 +186,17 @@ pub fn span(time: Duration) -> String {
     }
 }
 
+/// As [`span`], but always with tenths below an hour.
+#[must_use]
+pub fn moment(time: Duration) -> String {
+    let (seconds, tenths) = (time.as_secs(), time.subsec_millis() / 100);
+    match seconds {
+        0..60 => format!("{seconds}.{tenths} s"),
+        60..3600 => format!("{} min {}.{tenths} s", seconds / 60, seconds % 60),
+        _ => span(time),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

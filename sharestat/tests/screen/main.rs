@@ -9,6 +9,7 @@ mod skip;
 mod keys;
 mod panicking;
 mod pty;
+mod replay;
 
 use std::time::{Duration, Instant};
 

@@ -88,11 +88,15 @@ fn take_terminal() -> io::Result<()> {
 }
 
 impl Session {
+    /// The program under test.
+    pub(crate) fn binary() -> PathBuf {
+        env::var_os("SHARESTAT_BIN")
+            .map_or_else(|| env!("CARGO_BIN_EXE_sharestat").into(), PathBuf::from)
+    }
+
     /// Starts `sharestat top` in a terminal of that size.
     pub(crate) fn start(columns: u16, rows: u16) -> Self {
-        let binary = env::var_os("SHARESTAT_BIN")
-            .map_or_else(|| env!("CARGO_BIN_EXE_sharestat").into(), PathBuf::from);
-        let mut command = Command::new(binary);
+        let mut command = Command::new(Self::binary());
         command.args(["top", "--delay", "500ms"]);
         Self::run(command, columns, rows)
     }

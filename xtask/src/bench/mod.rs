@@ -149,16 +149,18 @@ pub(crate) fn run(options: Options) -> Result<i32> {
     let mut rows = Vec::new();
     for group in chosen {
         eprintln!("measuring: {group:?}");
-        match group.measure(&setting) {
-            Ok(measured) => rows.extend(measured),
-            Err(error) => rows.push(Row::failed(&format!("{group:?}"), &error)),
+        let measured = group
+            .measure(&setting)
+            .unwrap_or_else(|error| vec![Row::failed(&format!("{group:?}"), &error)]);
+        // At once, because a run that is interrupted has cost minutes.
+        eprintln!("{}", row::table(&measured));
+        rows.extend(measured);
+        if let Some(path) = &markdown {
+            let text = format!("{machine}\n\n{}", row::markdown(&rows));
+            std::fs::write(path, text)
+                .with_context(|| format!("'{}' cannot be written", path.display()))?;
         }
     }
     println!("{machine}\n{}", row::table(&rows));
-    if let Some(path) = markdown {
-        let text = format!("{machine}\n\n{}", row::markdown(&rows));
-        std::fs::write(&path, text)
-            .with_context(|| format!("'{}' cannot be written", path.display()))?;
-    }
     Ok(i32::from(rows.iter().any(Row::misses)))
 }

@@ -59,14 +59,13 @@ pub(super) fn identity(
         .map(LayerId)
         .zip(owners.layer_rows(index))
         .map(|(id, held)| {
-            let kind = layers.layer(id).map_or("", |layer| layer.runtime.name());
-            row(
-                layer_id(id),
-                layers.layer_label(id),
-                kind,
-                (&[], zero_of(&[id])),
-                &held,
-            )
+            let layer = layers.layer(id);
+            let kind = layer.map_or("", |layer| layer.runtime.name());
+            let name = layers.layer_label(id);
+            GroupRow {
+                directory: layer.map_or("", |layer| &layer.directory).into(),
+                ..row(layer_id(id), name, kind, (&[], zero_of(&[id])), &held)
+            }
         });
     let of_images = (0..).zip(&layers.images).zip(owners.image_rows(index));
     let of_images = of_images.map(|((number, image), shared)| {
@@ -158,6 +157,7 @@ fn row(
     GroupRow {
         id,
         name: name.into(),
+        directory: "".into(),
         kind: kind.into(),
         layers: layers.iter().map(|layer| layer_id(*layer)).collect(),
         resident: held.resident,

@@ -199,6 +199,7 @@ fn make(measurement: &Measurement, charged: &HashMap<ContainerId, Bytes>) -> Row
                 .as_deref()
                 .unwrap_or(&filesystem.id)
                 .into(),
+            directory: "".into(),
             kind: filesystem.fs_type.as_str().into(),
             layers: Arc::from([]),
             resident: row.resident,

@@ -180,7 +180,18 @@ impl Table {
             Self::Copies => &[Shared, Since, Fs, Layer, Path],
             Self::Filesystems => &[Resident, Duplicate, Exclusive, Saving, Zero, Fs, Name],
             Self::Layers => &[Resident, Duplicate, Exclusive, Saving, Zero, Name],
-            Self::Images | Self::Containers => &[
+            // Memory is charged to containers.
+            Self::Images => &[
+                Resident,
+                Duplicate,
+                Exclusive,
+                Proportional,
+                Saving,
+                Zero,
+                Runtime,
+                Name,
+            ],
+            Self::Containers => &[
                 Resident,
                 Duplicate,
                 Exclusive,

@@ -42,6 +42,9 @@ pub struct GroupRow {
     pub id: Arc<str>,
     /// What people call it: mount point, layer directory, image or container name.
     pub name: Arc<str>,
+    /// Of a layer: its directory or file, with which the paths of its files begin; empty for
+    /// what has none.
+    pub directory: Arc<str>,
     /// Type of the filesystem, or the container runtime; empty where there is none.
     pub kind: Arc<str>,
     /// Layers of an image or container, or of a cgroup's container, by [`GroupRow::id`].

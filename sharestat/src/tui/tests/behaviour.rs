@@ -24,6 +24,19 @@ fn selected_path(state: &State) -> String {
     state.frame().files[row].path.to_string()
 }
 
+/// The way back up from the end begins at once.
+#[test]
+fn the_help_moves_up_from_its_end() {
+    let mut state = plain();
+    type_text(&mut state, "?");
+    let begin = text(&paint(&mut state, 80, 24).0);
+    press(&mut state, Key::plain(KeyCode::End));
+    let end = text(&paint(&mut state, 80, 24).0);
+    press(&mut state, Key::plain(KeyCode::Up));
+    let above = text(&paint(&mut state, 80, 24).0);
+    assert!(begin != end && above != end, "{above}");
+}
+
 #[test]
 fn help_shows_every_action_and_every_column() {
     let state = state(playing(), Theme::new(true, false));

@@ -115,3 +115,30 @@ fn derefs_have_a_tab_once_there_are_some() {
         text(&buffer)
     );
 }
+
+/// What the row of a layer says already is not said again in each row below it.
+#[test]
+fn paths_below_a_layer_begin_where_it_does() {
+    let mut frame = fixture::troubled();
+    let mut layers = frame.identity.layers.to_vec();
+    let mut files = frame.files.to_vec();
+    let directory = "/var/lib/containers/storage/overlay/0f3c/diff";
+    layers[0].directory = directory.into();
+    for (file, path) in files.iter_mut().zip(["usr/bin/a", "usr/lib/b"]) {
+        file.layer = Some(Arc::clone(&layers[0].id));
+        file.path = format!("{directory}/{path}").into();
+    }
+    for file in files.iter_mut().skip(2) {
+        file.layer = None;
+    }
+    frame.identity.layers = layers.into();
+    frame.files = files.into();
+    let mut state = state(frame, Theme::new(true, false));
+    type_text(&mut state, "3t*");
+    let labels = labels(&mut state).join("\n");
+    assert!(
+        labels.contains("usr/") && labels.contains("bin/"),
+        "{labels}"
+    );
+    assert!(!labels.contains("containers"), "{labels}");
+}

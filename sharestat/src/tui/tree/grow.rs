@@ -110,28 +110,31 @@ impl<'a> Grower<'a> {
         let members = of.remove(&*group.id).unwrap_or_default();
         let key = format!("{kind}:{}", group.id);
         if self.list.filter().is_empty() {
-            let cut = self.told_by(&group.name, &members);
+            let cut = self.told_by(group, &members);
             return Some(Shoot::group(key, group, Inside::Files(members, cut)));
         }
         let mut shoot = Shoot::group(key, group, Inside::File);
         shoot.recount(&members, &self.frame.files);
         let has_any = !members.is_empty();
-        let cut = self.told_by(&group.name, &members);
+        let cut = self.told_by(group, &members);
         shoot.inside = Inside::Files(members, cut);
         has_any.then_some(shoot)
     }
 
-    /// How many bytes of all paths the name of a group tells already: its mount point or
-    /// directory.
-    fn told_by(&self, name: &str, members: &[u32]) -> usize {
-        let mut files = members
-            .iter()
-            .filter_map(|at| self.frame.files.get(*at as usize));
-        let below = |file: &FileRow| {
-            let rest = file.path.strip_prefix(name);
-            rest.is_some_and(|rest| rest.starts_with('/'))
+    /// How many bytes of all paths the row of a group tells already: its mount point or
+    /// the directory of the layer.
+    fn told_by(&self, group: &GroupRow, members: &[u32]) -> usize {
+        let below = |directory: &&str| {
+            let mut files = members
+                .iter()
+                .filter_map(|at| self.frame.files.get(*at as usize));
+            files.all(|file| {
+                let rest = file.path.strip_prefix(directory);
+                rest.is_some_and(|rest| rest.starts_with('/'))
+            })
         };
-        if files.all(below) { name.len() } else { 0 }
+        let told = [&*group.directory, &*group.name];
+        told.into_iter().find(below).map_or(0, str::len)
     }
 
     fn layers(&self, kind: &str, wanted: impl Fn(&GroupRow) -> bool) -> Vec<Shoot> {

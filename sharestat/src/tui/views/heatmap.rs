@@ -171,17 +171,29 @@ fn map(
         })
         .collect();
     let hidden = identity.layers.len() - shown.len();
-    lines.push(Line::styled(
-        format!("  {}", legend.join("  ")),
-        theme.style(Role::Dim),
-    ));
+    lines.extend(in_lines(&legend, columns).map(|line| Line::styled(line, theme.style(Role::Dim))));
     if hidden > 0 {
         lines.push(Line::styled(
-            format!("  {hidden} layers that share less are not shown"),
+            format!("  {hidden} layers that share less, or nothing, are not shown"),
             theme.style(Role::Dim),
         ));
     }
     lines
+}
+
+/// Entries of a legend, as many in each line as fit whole.
+fn in_lines(entries: &[String], columns: usize) -> impl Iterator<Item = String> {
+    let mut lines: Vec<String> = Vec::new();
+    for entry in entries {
+        match lines.last_mut() {
+            Some(line) if width(line) + 2 + width(entry) <= columns => {
+                line.push_str("  ");
+                line.push_str(entry);
+            }
+            _ => lines.push(format!("  {entry}")),
+        }
+    }
+    lines.into_iter()
 }
 
 fn pairs(state: &State, identity: &Identity, columns: usize) -> Section {

@@ -185,7 +185,7 @@ fn fitting(state: &State, list: &List, room: usize) -> Vec<(Column, usize)> {
             .min_by_key(|(_, column)| column.spec().weight)
             .map(|(position, _)| position);
         match lightest {
-            Some(position) if rest < 24 => {
+            Some(position) if rest < 23 => {
                 columns.remove(position);
             }
             _ => {
