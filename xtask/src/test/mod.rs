@@ -25,7 +25,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     machine: MachineOptions,
     /// Kill a guest after this many minutes
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 40)]
     time_out: u64,
     /// Filters and options of libtest
     #[arg(last = true)]
