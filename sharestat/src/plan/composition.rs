@@ -21,7 +21,8 @@ use crate::model::{
 };
 
 /// The mechanisms that are forecast, least reach first. `composefs` reaches what `erofs`
-/// reaches; `reflink`, `copy-up` and `image-file` do not grow with the containers.
+/// reaches. Not `reflink`, `copy-up` and `image-file`: docs/plan.md says what becomes of their
+/// pages.
 pub const MECHANISMS: [&str; 5] = ["none", "layer", "erofs", "offset", "content"];
 const LAYER: usize = 1;
 const EROFS: usize = 2;

@@ -7,15 +7,16 @@ use serde_json::Value;
 
 use crate::place::{Place, python};
 
-const SCHEMAS: [(&str, &str); 4] = [
+const SCHEMAS: [(&str, &str); 5] = [
     ("report", include_str!("../../../docs/report.schema.json")),
     ("diff", include_str!("../../../docs/diff.schema.json")),
     ("check", include_str!("../../../docs/check.schema.json")),
     ("doctor", include_str!("../../../docs/doctor.schema.json")),
+    ("plan", include_str!("../../../docs/plan.schema.json")),
 ];
 
 /// The schema, the document's file, and the command that prints it.
-const DOCUMENTS: [(&str, &str, &[&str]); 8] = [
+const DOCUMENTS: [(&str, &str, &[&str]); 10] = [
     (
         "report",
         "of-report.json",
@@ -52,6 +53,18 @@ const DOCUMENTS: [(&str, &str, &[&str]); 8] = [
         &["check", "scan.json", "pages.parquet", "--format", "json"],
     ),
     ("doctor", "doctor.json", &["doctor", "--format", "json"]),
+    (
+        "plan",
+        "plan-by-hand.json",
+        &[
+            "plan", "--memory", "64GiB", "--image", "web=1GiB", "--format", "json",
+        ],
+    ),
+    (
+        "plan",
+        "plan-of-recording.json",
+        &["plan", "demo.ssr", "--memory", "64GiB", "--format", "json"],
+    ),
 ];
 
 #[test]
