@@ -16,7 +16,7 @@ use super::{
     args::Common,
     diff::repeats,
     exit::{EXIT_CODES, Exit, Failure},
-    output, render,
+    input, output, render,
 };
 use crate::{
     compare::{
@@ -110,6 +110,10 @@ pub(super) fn run(arguments: &CheckArgs, common: &Common) -> Result<Exit, Failur
         [new, ..] => (config.baseline.clone(), new),
         [] => return Err(Failure::new(Exit::Usage, "give the report to check")),
     };
+    input::once(arguments.again.iter().chain(&base_path).chain([new_path]))?;
+    if arguments.update {
+        can_be_renewed(base_path.as_deref())?;
+    }
     let new = open(new_path, None)?.report;
     let base = base(base_path.as_deref(), arguments.update)?;
     let rules = match (arguments.rules.is_empty(), config.rules.is_empty()) {
@@ -120,8 +124,8 @@ pub(super) fn run(arguments: &CheckArgs, common: &Common) -> Result<Exit, Failur
     let check = Check::new(&rules, base.as_ref(), &new, &repeats(&arguments.again)?);
     let place = named.as_deref().unwrap_or(new_path);
     write(&check, arguments, place, common)?;
-    if arguments.update {
-        renew(base_path.as_deref(), &new, common.quiet)?;
+    if let (true, Some(base)) = (arguments.update, &base_path) {
+        renew(base, &new, common.quiet)?;
         return Ok(Exit::Ok);
     }
     let complete = new.coverage.complete && base.is_none_or(|base| base.coverage.complete);
@@ -154,7 +158,7 @@ fn write(
         CheckFormat::Text => text::check(check, layout, out),
         CheckFormat::Markdown => markdown::check(check, out),
         CheckFormat::Junit => junit::check(check, out),
-        CheckFormat::Sarif => sarif::check(check, &printable(place), out),
+        CheckFormat::Sarif => sarif::check(check, place, out),
         CheckFormat::Json => {
             serde_json::to_writer_pretty(&mut out, check)?;
             out.write_all(b"\n")
@@ -199,14 +203,20 @@ fn base(path: Option<&Path>, update: bool) -> Result<Option<Report>, Failure> {
     }
 }
 
-/// Writes the new report over the base, as a report whatever it was read from.
-fn renew(base: Option<&Path>, new: &Report, quiet: bool) -> Result<(), Failure> {
-    let Some(base) = base else {
-        return Err(Failure::new(
-            Exit::Usage,
-            "'--update' has no base to renew; name it before the new report, or as 'baseline' in the configuration",
-        ));
+/// Whether there is a base, and it is a file.
+fn can_be_renewed(base: Option<&Path>) -> Result<(), Failure> {
+    let why = match base {
+        Some(base) if !input::is_stdin(base) => return Ok(()),
+        Some(_) => "'--update' cannot write to standard input; name the file that is the base",
+        None => {
+            "'--update' has no base to renew; name it before the new report, or as 'baseline' in the configuration"
+        }
     };
+    Err(Failure::new(Exit::Usage, why))
+}
+
+/// Writes the new report over the base, as a report whatever it was read from.
+fn renew(base: &Path, new: &Report, quiet: bool) -> Result<(), Failure> {
     output::write(Some(base), |out| report::json::write(new, out))?;
     if !quiet {
         let _ = writeln!(

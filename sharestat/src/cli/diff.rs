@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::{
     args::Common,
     exit::{EXIT_CODES, Exit, Failure},
-    output, render,
+    input, output, render,
 };
 use crate::{
     compare::{
@@ -43,7 +43,7 @@ pub struct DiffArgs {
     /// The report, table of pages or recording to compare with.
     #[arg(value_name = "BASE", value_hint = clap::ValueHint::FilePath)]
     pub base: PathBuf,
-    /// What to compare; '-' is standard input.
+    /// What to compare; one of the files may be '-', standard input.
     #[arg(value_name = "NEW", value_hint = clap::ValueHint::FilePath)]
     pub new: PathBuf,
     /// Another measurement of what BASE measured (may be repeated).
@@ -79,6 +79,8 @@ pub enum DiffFormat {
 }
 
 pub(super) fn run(arguments: &DiffArgs, common: &Common) -> Result<Exit, Failure> {
+    let files = [&arguments.base, &arguments.new];
+    input::once(files.into_iter().chain(&arguments.again))?;
     let base = open(&arguments.base, None)?;
     let new = open(&arguments.new, None)?;
     let repeats = repeats(&arguments.again)?;

@@ -10,9 +10,11 @@ use crate::{engine_user, kernel};
 pub enum Exit {
     /// The command did what it was asked.
     Ok = 0,
-    /// A threshold was crossed, or there is a regression; also failures of no other kind.
+    /// A threshold was crossed, or there is a regression: nothing else, so that a job can
+    /// tell it from a broken run.
     Threshold = 1,
-    /// The arguments make no sense or name what is not there.
+    /// The arguments make no sense or name what is not there, or the result cannot be
+    /// written.
     Usage = 2,
     /// A privilege is missing.
     Privilege = 3,
@@ -28,8 +30,8 @@ pub enum Exit {
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    a threshold was crossed, or the result could not be written
-  2    usage: an argument makes no sense or names what is not there
+  1    a rule of 'check' failed
+  2    usage: an argument makes no sense, or names what is not there or cannot be written
   3    a privilege is missing
   4    the kernel or this build lacks something that is needed
   5    the measurement is incomplete, and --strict was given or 'plan' needs more

@@ -1,6 +1,10 @@
 //! `sharestat image IMAGE…`: what a host that runs these images would cache twice.
 
-use std::path::PathBuf;
+use std::{
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 
@@ -14,6 +18,7 @@ use crate::{
     compare::check::rule::size,
     offline::{self, ForecastOptions, Limits, Touched},
     report::{Host, Report},
+    snapshot::recording::{header::FAMILY, in_layers, reader::Reader},
 };
 
 const HELP: &str = "\
@@ -21,6 +26,7 @@ Examples:
   sharestat image app.tar                  an archive of 'docker save'
   sharestat image oci/ base.tar rootfs/    OCI layouts, archives and directories together
   sharestat image --touched read.txt a b   only the files that are read
+  sharestat image --touched run.ssr a b    only those that a recording has seen
   sharestat image -o new.json --top 0 a b  to be checked: sharestat check base.json new.json";
 
 /// Arguments of `image`.
@@ -39,7 +45,8 @@ pub struct ImageArgs {
     /// root filesystem.
     #[arg(value_name = "IMAGE", required = true, value_hint = clap::ValueHint::AnyPath)]
     pub images: Vec<PathBuf>,
-    /// Suppose that only these files are read: one path a line, as inside the container.
+    /// Suppose that only these files are read: a list with one path a line, as inside the
+    /// container, or a recording, whose files of layers are meant.
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub touched: Option<PathBuf>,
     /// Refuse layers and directories that hold more than this [default: 64 GiB].
@@ -67,11 +74,7 @@ pub(super) fn run(arguments: &ImageArgs, common: &Common) -> Result<Exit, Failur
     let limits = Limits::default();
     let options = ForecastOptions {
         images: arguments.images.clone(),
-        touched: arguments
-            .touched
-            .as_deref()
-            .map(Touched::read)
-            .transpose()?,
+        touched: arguments.touched.as_deref().map(touched).transpose()?,
         seed: scan::seed(arguments.seed)?,
         limits: Limits {
             layer_bytes: arguments.max_layer.unwrap_or(limits.layer_bytes),
@@ -89,4 +92,26 @@ pub(super) fn run(arguments: &ImageArgs, common: &Common) -> Result<Exit, Failur
         measurement.complete,
         arguments.strict,
     ))
+}
+
+/// The files of a list or of a recording, told apart by the first bytes.
+fn touched(file: &Path) -> Result<Touched, Failure> {
+    if !is_recording(file) {
+        return Ok(Touched::read(file)?);
+    }
+    let failed = |error| Failure::new(Exit::Usage, error);
+    let mut reader = Reader::open(file).map_err(failed)?;
+    let paths = in_layers::paths(&mut reader).map_err(failed)?;
+    Ok(Touched::of_recording(file, paths)?)
+}
+
+/// Whether it begins as one does. A pipe is none: what was read of it would be gone.
+fn is_recording(file: &Path) -> bool {
+    let mut start = Vec::new();
+    let mut begins = || {
+        let opened = File::open(file)?;
+        opened.take(FAMILY.len() as u64).read_to_end(&mut start)
+    };
+    // What cannot be read is told by who reads it as a list.
+    file.is_file() && begins().is_ok() && start == FAMILY
 }

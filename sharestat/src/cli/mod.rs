@@ -12,9 +12,11 @@ mod exit;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod image;
+mod input;
 mod log;
 mod man;
 mod output;
+mod place;
 mod plan;
 mod record;
 mod render;

@@ -1,15 +1,16 @@
-//! Where results go: stdout, whose reader may leave at any time, or a file that is
-//! written whole or not at all.
+//! Where results go: stdout, whose reader may leave at any time, or what a path leads to;
+//! and in which format.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, BufWriter, ErrorKind, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use super::{
     args::{Format, OutputArgs},
     exit::{Exit, Failure},
+    place::Place,
 };
 use crate::identity::escape::printable;
 
@@ -62,22 +63,26 @@ pub(super) fn write(
     write_file(path, |out| content(out))
 }
 
-/// Writes to a file, whole or not at all.
+/// Writes to a file, whole or not at all; to a device or a pipe as it comes.
 ///
 /// # Errors
-/// What went wrong.
+/// [`Failure::OutputClosed`] when the reader of a pipe has gone; else what went wrong.
 pub(super) fn write_file(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<(), Failure> {
-    atomically(path, content).map_err(|error| {
+    let told = |error: &io::Error, rest: &str| {
         Failure::new(
-            Exit::Threshold,
-            format!(
-                "cannot write '{}': {error}; nothing was left there",
-                printable(path)
-            ),
+            Exit::Usage,
+            format!("cannot write '{}': {error}{rest}", printable(path)),
         )
+    };
+    let place = Place::of(path).map_err(|error| told(&error, ""))?;
+    let streams = matches!(place, Place::Stream(_));
+    place.write(content).map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe if streams => Failure::OutputClosed,
+        _ if streams => told(&error, ""),
+        _ => told(&error, "; nothing was left there"),
     })
 }
 
@@ -95,63 +100,28 @@ pub(super) fn print(content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> R
             if error.kind() == ErrorKind::BrokenPipe {
                 return Failure::OutputClosed;
             }
-            Failure::new(Exit::Threshold, format!("cannot write to stdout: {error}"))
+            Failure::new(Exit::Usage, format!("cannot write to stdout: {error}"))
         })
-}
-
-/// Writes beside the target, syncs, renames: a reader sees the old file or the new one.
-fn atomically(
-    path: &Path,
-    content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> io::Result<()> {
-    let temporary = beside(path)?;
-    let written = (|| {
-        let mut out = BufWriter::new(File::create_new(&temporary)?);
-        content(&mut out)?;
-        out.into_inner()
-            .map_err(io::IntoInnerError::into_error)?
-            .sync_all()?;
-        fs::rename(&temporary, path)
-    })();
-    if written.is_err() {
-        // Not there when it could not even be made.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
-}
-
-fn beside(path: &Path) -> io::Result<PathBuf> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| io::Error::from(ErrorKind::InvalidFilename))?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}.tmp", std::process::id()));
-    Ok(path.with_file_name(hidden))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_whole_or_not_at_all() {
+    fn what_cannot_be_written_is_named_and_told_apart_from_a_regression() {
         let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("report.json");
-        write(Some(&path), |out| out.write_all(b"first")).expect("it is written");
-        let failed = write(Some(&path), |out| {
-            out.write_all(b"half")?;
-            Err(io::Error::other("the source broke"))
-        });
-        let failure = failed.expect_err("the content failed");
-        assert!(
-            failure
-                .to_string()
-                .contains("report.json': the source broke"),
-            "{failure}"
-        );
-        assert_eq!(fs::read(&path).expect("it is there"), b"first");
-        assert_eq!(fs::read_dir(directory.path()).expect("it lists").count(), 1);
+        for name in ["missing/report.json", "."] {
+            let failed = write(Some(&directory.path().join(name)), |_| Ok(()));
+            let failure = failed.expect_err("it cannot be made");
+            assert_eq!(failure.exit(), Exit::Usage);
+            assert!(
+                failure.to_string().starts_with("cannot write '"),
+                "{failure}"
+            );
+        }
     }
 
     #[test]

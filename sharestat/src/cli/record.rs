@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &RecordArgs, common: &Common) -> Result<ExitCode, F
         .collect();
     let header = Header::new(live.measurement(), Host::read(), counters, command);
     let recorder = Recorder::create(&arguments.output, &header)
-        .map_err(|error| Failure::new(Exit::Threshold, error))?;
+        .map_err(|error| Failure::new(Exit::Usage, error))?;
     live.keep_journal(recorder.journal());
     let runtime = runtime::new()?;
     let (requests, requested) = mpsc::channel(4);

@@ -11,7 +11,7 @@ use clap::Args;
 use super::{
     args::{Common, Format, OutputArgs},
     exit::{EXIT_CODES, Exit, Failure},
-    output, render,
+    input, output, render,
 };
 use crate::{
     report::{self, Report},
@@ -63,6 +63,7 @@ impl From<OpenError> for Failure {
 
 pub(super) fn run(arguments: &ReportArgs, common: &Common) -> Result<Exit, Failure> {
     let format = arguments.output.chosen()?;
+    input::once(&arguments.files)?;
     let mut reports = Vec::new();
     for file in &arguments.files {
         let mut report = file::open(file, arguments.at)?.report;
@@ -105,7 +106,7 @@ fn write_all(
                 "several reports make no single document of this format; give one file, or '--format ndjson'",
             ));
         };
-        written.map_err(|error| Failure::new(Exit::Threshold, error))?;
+        written.map_err(|error| Failure::new(Exit::Usage, error))?;
     }
     output::write(arguments.output.output.as_deref(), |out| {
         out.write_all(&text)

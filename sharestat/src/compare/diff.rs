@@ -2,7 +2,7 @@
 //!
 //! Sums and names are compared whatever the seeds; contents are [`super::contents`].
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::cmp::Reverse;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,11 +11,12 @@ use super::{
     change::Change,
     contents::ContentChange,
     lists::{self, List, Numbers},
+    moved::{FileRow, file_rows},
     notes::notes,
 };
 use crate::report::{
     Report,
-    document::{Coverage, PartnerEntry, Tool},
+    document::{Coverage, Tool},
 };
 
 /// The value of [`Diff::schema`].
@@ -98,48 +99,6 @@ pub struct GroupRow {
     pub resident: Change,
 }
 
-/// What became of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Became {
-    /// It had no duplicates, or was not cached.
-    Duplicate,
-    /// It has none any more, or is not cached.
-    Single,
-    /// It has more.
-    Grew,
-    /// It has less.
-    Shrank,
-    /// One of the reports does not list it.
-    Unknown,
-}
-
-impl Became {
-    /// The words in tables.
-    #[must_use]
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Duplicate => "became duplicate",
-            Self::Single => "no longer duplicate",
-            Self::Grew => "more",
-            Self::Shrank => "less",
-            Self::Unknown => "listed on one side only",
-        }
-    }
-}
-
-/// A file that changed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct FileRow {
-    /// What became of it.
-    pub became: Became,
-    /// The files it shares most with, in the new report, or in the base when it is gone.
-    pub partners: Vec<String>,
-    /// Its name and numbers.
-    #[serde(flatten)]
-    pub row: GroupRow,
-}
-
 impl Diff {
     /// Compares two reports. `repeats` are further measurements of what `base` measured.
     #[must_use]
@@ -213,7 +172,7 @@ fn named(
 }
 
 /// Rows of one list, those that moved most first, then by name.
-fn group_rows(
+pub(super) fn group_rows(
     base: &Report,
     new: &Report,
     repeats: &[Report],
@@ -248,50 +207,13 @@ fn group_rows(
     rows
 }
 
-fn file_rows(base: &Report, new: &Report, repeats: &[Report]) -> Vec<FileRow> {
-    let (before, after) = (partners(base), partners(new));
-    group_rows(base, new, repeats, lists::files)
-        .into_iter()
-        .filter(|row| row.saving_share.is_worth_a_line() || row.duplicate.is_worth_a_line())
-        .map(|row| FileRow {
-            became: became(&row.duplicate),
-            partners: after
-                .get(row.name.as_str())
-                .or_else(|| before.get(row.name.as_str()))
-                .map_or_else(Vec::new, |partners| paths(partners)),
-            row,
-        })
-        .collect()
-}
-
-fn became(duplicate: &Change) -> Became {
-    match (duplicate.base_bytes, duplicate.new_bytes) {
-        (None, _) | (_, None) => Became::Unknown,
-        (Some(0), Some(1..)) => Became::Duplicate,
-        (Some(1..), Some(0)) => Became::Single,
-        (Some(base), Some(new)) if new >= base => Became::Grew,
-        _ => Became::Shrank,
-    }
-}
-
-/// The partners of every file that has any.
-fn partners(report: &Report) -> HashMap<&str, &[PartnerEntry]> {
-    let files = report.files.iter();
-    files
-        .filter(|file| !file.partners.is_empty())
-        .map(|file| (file.path.as_str(), file.partners.as_slice()))
-        .collect()
-}
-
-fn paths(partners: &[PartnerEntry]) -> Vec<String> {
-    let partners = partners.iter();
-    partners.map(|partner| partner.path.clone()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::sample::{self, grown};
+    use crate::compare::{
+        moved::Became,
+        sample::{self, grown},
+    };
 
     #[test]
     fn a_report_and_itself_differ_in_nothing() {
@@ -306,30 +228,6 @@ mod tests {
         assert!(all.clone().all(|row| row.change.change_bytes == Some(0)));
         assert_eq!(diff.files, []);
         assert!(diff.notes.iter().any(|note| note.contains("partial")));
-    }
-
-    #[test]
-    fn a_file_that_became_duplicate_explains_the_growth() {
-        let diff = Diff::new(&sample::report(), &grown(), &[]);
-        let duplicate = diff.totals.iter().find(|row| row.name == "duplicate");
-        let duplicate = duplicate.expect("it is a total").change;
-        assert_eq!(duplicate.change_bytes, Some(8192));
-        let new = diff
-            .files
-            .iter()
-            .find(|file| file.row.name == "/srv/c/new.so");
-        let new = new.expect("the file is listed");
-        assert_eq!(new.became, Became::Duplicate);
-        assert_eq!(
-            new.partners,
-            ["/srv/a/libpython3.so", "/srv/b/libpython3.so"]
-        );
-        let moved: i64 = diff
-            .files
-            .iter()
-            .filter_map(|file| file.row.saving_share.change_bytes)
-            .sum();
-        assert!((moved - 8192).abs() < 8, "{moved} of 8192 are explained");
     }
 
     #[test]

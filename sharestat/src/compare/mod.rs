@@ -6,6 +6,7 @@ pub mod check;
 pub mod contents;
 pub mod diff;
 mod lists;
+pub mod moved;
 mod notes;
 mod write;
 

@@ -6,7 +6,7 @@ use tar::{Builder, EntryType, Header};
 
 use super::{
     ForecastOptions, Limits, forecast,
-    samples::{Entry, docker_archive, layer, layout},
+    samples::{Entry, docker_archive, gzip, layer, layout, zstd},
 };
 use crate::{progress::Progress, seed::Seed};
 
@@ -16,14 +16,20 @@ fn refusal(root: &Path, bytes: Vec<u8>) -> String {
 }
 
 fn refused(image: &Path) -> String {
+    let limits = Limits {
+        entries: 100,
+        name_bytes: 1000,
+        ..Limits::default()
+    };
+    refused_by(image, limits)
+}
+
+fn refused_by(image: &Path, limits: Limits) -> String {
     let options = ForecastOptions {
         images: vec![image.to_path_buf()],
         touched: None,
         seed: Seed::fixed(7),
-        limits: Limits {
-            entries: 100,
-            ..Limits::default()
-        },
+        limits,
     };
     let error = forecast(&options, &Progress::default()).expect_err("it is refused");
     let words = error.to_string();
@@ -138,4 +144,68 @@ fn a_zstd_frame_cannot_ask_for_any_memory() {
     let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 31 << 3, 0x01, 0x00, 0x00];
     let why = refusal(root.path(), frame.to_vec());
     assert!(why.contains("no image that can be read"), "{why}");
+}
+
+/// The names of a run share one room, whatever layer they are in and whatever they name.
+#[test]
+fn names_of_all_layers_together_have_a_largest_size() {
+    let root = tempfile::tempdir().expect("a directory");
+    let long = "n".repeat(90);
+    let names: Vec<String> = (0..6).map(|number| format!("{long}{number}")).collect();
+    let files = |names: &[String]| {
+        let entries: Vec<_> = names.iter().map(|name| Entry::File(name, b"")).collect();
+        layer(&entries)
+    };
+    let layers = [files(&names), files(&names)];
+    let made = layout(&root.path().join("two"), &layers, &[("i", &[0, 1])]);
+    let why = refused(&made);
+    assert!(why.contains("longer than 1000 B together"), "{why}");
+    let links: Vec<_> = names.iter().map(|name| Entry::Link(name, &long)).collect();
+    let why = refusal(root.path(), layer(&links));
+    assert!(why.contains("longer than 1000 B together"), "{why}");
+    let plain = root.path().join("plain");
+    fs::create_dir(&plain).expect("a directory");
+    for name in (0..11).map(|number| format!("{long}{number}")) {
+        fs::write(plain.join(name), b"").expect("a file");
+    }
+    let why = refused(&plain);
+    assert!(why.contains("longer than 1000 B together"), "{why}");
+}
+
+/// What is no file of the layer is unpacked all the same, and both formats allow several
+/// packed parts, one after the other.
+#[test]
+fn bombs_are_refused_by_what_comes_out_of_what_goes_in() {
+    const PART: usize = 1 << 20;
+    let root = tempfile::tempdir().expect("a directory");
+    let limits = Limits {
+        small_bytes: 4 << 20,
+        ..Limits::default()
+    };
+    let mut head = tar::Header::new_ustar();
+    head.set_entry_type(EntryType::XGlobalHeader);
+    head.set_size(8 * PART as u64);
+    head.set_cksum();
+    let zeros = vec![0; PART];
+    for (name, pack) in [("gzip", gzip as fn(&[u8]) -> Vec<u8>), ("zstd", zstd)] {
+        let bomb = [pack(head.as_bytes()), pack(&zeros).repeat(8)].concat();
+        assert!(bomb.len() < 20_000, "{name}: {}", bomb.len());
+        let made = layout(&root.path().join(name), &[bomb], &[("i", &[0])]);
+        let why = refused_by(&made, limits);
+        assert!(why.contains("200 times its size"), "{name}: {why}");
+        // As large, and packed as files are: not a bomb.
+        let noise: Vec<u8> = (0..1_u32 << 18)
+            .flat_map(|word| word.wrapping_mul(0x9e37_79b9).to_le_bytes())
+            .collect();
+        let file = noise.repeat(5);
+        let large = pack(&layer(&[Entry::File("large", &file)]));
+        let made = layout(&root.path().join(name), &[large], &[("i", &[0])]);
+        let options = ForecastOptions {
+            images: vec![made],
+            touched: None,
+            seed: Seed::fixed(7),
+            limits,
+        };
+        assert!(forecast(&options, &Progress::default()).is_ok(), "{name}");
+    }
 }

@@ -51,18 +51,17 @@ impl Blob {
         let start = buffered
             .fill_buf()
             .map_err(|source| Error::io(&self.file, source))?;
-        let most = limits.layer_bytes;
         if start.starts_with(&GZIP) {
             let plain = MultiGzDecoder::new(buffered);
-            return Ok(Box::new(Bounded::new(plain, most, Some(packed))));
+            return Ok(Box::new(Bounded::new(plain, limits, Some(packed))));
         }
         if start.starts_with(&ZSTD) || start.get(1..4) == Some(&ZSTD_SKIPPED) {
             let plain = Frames {
                 state: State::Between(buffered),
             };
-            return Ok(Box::new(Bounded::new(plain, most, Some(packed))));
+            return Ok(Box::new(Bounded::new(plain, limits, Some(packed))));
         }
-        Ok(Box::new(Bounded::new(buffered, most, None)))
+        Ok(Box::new(Bounded::new(buffered, limits, None)))
     }
 
     /// A small document.

@@ -14,7 +14,7 @@ use rustix::fs::{Mode, OFlags};
 use super::{
     error::Error,
     layer::Contents,
-    limits::Limits,
+    limits::{Limits, Room},
     pages::{self, Content},
     parallel, path,
 };
@@ -28,9 +28,10 @@ pub(super) fn read(
     root: &Path,
     seed: Seed,
     limits: Limits,
+    room: &Room,
     progress: &Progress,
 ) -> Result<Contents, Error> {
-    let (mut contents, files) = walk(root, limits, progress)?;
+    let (mut contents, files) = walk(root, room, progress)?;
     let sum = files
         .iter()
         .try_fold(0_u64, |sum, (_, size)| sum.checked_add(*size));
@@ -80,7 +81,7 @@ fn open(file: &Path) -> io::Result<File> {
 /// All names, and the files to read, one for all names of an inode.
 fn walk(
     root: &Path,
-    limits: Limits,
+    room: &Room,
     progress: &Progress,
 ) -> Result<(Contents, Vec<(PathBuf, u64)>), Error> {
     let mut contents = Contents::default();
@@ -99,10 +100,11 @@ fn walk(
         for entry in listed {
             let entry = entry.map_err(|error| Error::io(&directory, error))?;
             let name = path::join(&inside, entry.file_name().as_bytes());
-            if contents.names.len() as u64 >= limits.entries || progress.stopped() {
-                let why = format!("it has more than {} entries", limits.entries);
-                return Err(Error::refused(root, why));
+            if progress.stopped() {
+                return Ok((contents, files));
             }
+            let taken = room.take_entry().and_then(|()| room.take_names(name.len()));
+            taken.map_err(|why| Error::refused(root, why))?;
             let Ok(metadata) = entry.metadata() else {
                 contents.left_out.unreadable += 1;
                 continue;

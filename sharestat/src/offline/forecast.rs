@@ -16,7 +16,7 @@ use super::{
     directory,
     error::Error,
     layer::{self, Contents, FileNumber, LeftOut},
-    limits::Limits,
+    limits::{Limits, Room},
     manifest::{From, Image},
     parallel, source, stack,
     touched::Touched,
@@ -58,12 +58,12 @@ pub struct ForecastOptions {
 pub fn forecast(options: &ForecastOptions, progress: &Progress) -> Result<Measurement, Error> {
     let started_at = jiff::Timestamp::now();
     let began = Instant::now();
-    let mut images = Vec::new();
-    for path in &options.images {
-        images.extend(source::images(path)?);
-    }
+    let images = source::all(&options.images)?;
     let contents = read_layers(&images, options, progress)?;
     let host = Host::of(&images, &contents, options.touched.as_ref());
+    if let (Some(touched), 0, false) = (&options.touched, host.met, progress.stopped()) {
+        return Err(touched.matches_nothing());
+    }
     let mut measurement = host.measurement(options.seed);
     measurement.started_at = started_at;
     measurement.duration = began.elapsed();
@@ -83,19 +83,20 @@ fn read_layers<'i>(
     for layer in images.iter().flat_map(|image| &image.layers) {
         distinct.entry(&layer.digest).or_insert(&layer.from);
     }
+    let room = Room::new(options.limits);
     let (mut tars, mut contents) = (Vec::new(), HashMap::new());
     for (digest, from) in distinct {
         match from {
             From::Tar(blob) => tars.push((digest, blob)),
             From::Directory(root) => {
-                let found = directory::read(root, options.seed, options.limits, progress)?;
+                let found = directory::read(root, options.seed, options.limits, &room, progress)?;
                 contents.insert(digest, found);
             }
         }
     }
     let read = parallel::each(&tars, |(digest, blob)| {
         let stream = blob.unpacked(options.limits)?;
-        match layer::read(stream, options.seed, options.limits, progress) {
+        match layer::read(stream, options.seed, &room, progress) {
             Ok(found) => Ok((*digest, found)),
             // Interrupted: what was read of a layer says nothing of the rest of it.
             Err(_) if progress.stopped() => Ok((*digest, Contents::default())),
@@ -119,6 +120,8 @@ struct Host<'i> {
     contents: Vec<&'i Contents>,
     /// Files that some image shows, and a name, by layer.
     shown: Vec<BTreeMap<FileNumber, (&'i [u8], ImageId)>>,
+    /// Different paths of files that some image shows and that are read.
+    met: usize,
     notes: Vec<String>,
 }
 
@@ -132,6 +135,7 @@ impl<'i> Host<'i> {
             layers: Layers::default(),
             contents: Vec::new(),
             shown: Vec::new(),
+            met: 0,
             notes: Vec::new(),
         };
         // A layer is known by the one below it and by what it holds.
@@ -151,7 +155,8 @@ impl<'i> Host<'i> {
             }
             host.add_image(ImageId(number), image, own, touched, &mut met);
         }
-        host.say(touched, met.len(), contents.values());
+        host.met = met.len();
+        host.say(touched, contents.values());
         host
     }
 
@@ -207,12 +212,7 @@ impl<'i> Host<'i> {
     }
 
     /// What the forecast supposes, and what was left out.
-    fn say<'c>(
-        &mut self,
-        touched: Option<&Touched>,
-        met: usize,
-        contents: impl Iterator<Item = &'c Contents>,
-    ) {
+    fn say<'c>(&mut self, touched: Option<&Touched>, contents: impl Iterator<Item = &'c Contents>) {
         let mut left_out = LeftOut::default();
         for contents in contents {
             left_out.add(contents.left_out);
@@ -221,7 +221,8 @@ impl<'i> Host<'i> {
             || "a forecast: every file of every image is read as a whole, and stays cached".to_owned(),
             |touched| {
                 format!(
-                    "a forecast: {met} of {} listed files are in some image, are read as a whole, and stay cached; no other is read",
+                    "a forecast: {} of {} listed files are in some image, are read as a whole, and stay cached; no other is read",
+                    self.met,
                     touched.len()
                 )
             },
@@ -270,6 +271,10 @@ impl<'i> Host<'i> {
                 let content = &contents.files[file];
                 let unreadable = contents.unreadable.get(&file).copied().unwrap_or(0);
                 complete &= unreadable == 0;
+                if content.pages.is_empty() && unreadable == 0 {
+                    // An empty file has no page cache.
+                    continue;
+                }
                 ino += 1;
                 let key = InodeKey {
                     dev,

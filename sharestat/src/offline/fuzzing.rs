@@ -2,13 +2,17 @@
 
 use std::path::Path;
 
-use super::{Error, Limits, Touched, blob::Blob, layer, manifest::From, source, stack};
+use super::{
+    Error, Limits, Touched, blob::Blob, layer, limits::Room, manifest::From, source, stack,
+};
 use crate::{fuzzing::scratch::Scratch, progress::Progress, seed::Seed};
 
 /// As of a run, scaled to the inputs: what is looked for is what escapes the limits.
 const LIMITS: Limits = Limits {
     layer_bytes: 8 << 20,
+    small_bytes: 1 << 20,
     entries: 4096,
+    name_bytes: 1 << 20,
 };
 
 /// An archive of images, with its layers.
@@ -63,8 +67,13 @@ fn images(path: &Path) -> Result<usize, Error> {
 /// Reads one layer; how many files it shows.
 fn contents(blob: &Blob) -> Result<usize, Error> {
     let stream = blob.unpacked(LIMITS)?;
-    let contents = layer::read(stream, Seed::fixed(1), LIMITS, &Progress::default())
-        .map_err(|source| Error::io(&blob.file, source))?;
+    let contents = layer::read(
+        stream,
+        Seed::fixed(1),
+        &Room::new(LIMITS),
+        &Progress::default(),
+    )
+    .map_err(|source| Error::io(&blob.file, source))?;
     let shown = stack::visible(&[&contents, &contents], &|_| true);
     Ok(shown.iter().map(Vec::len).sum())
 }

@@ -9,7 +9,7 @@ use std::{
 use tar::{Archive, EntryType, PaxExtensions};
 
 use super::{
-    limits::Limits,
+    limits::Room,
     pages::{self, Content},
     path,
 };
@@ -73,24 +73,17 @@ struct Extended {
 pub(super) fn read(
     stream: impl Read,
     seed: Seed,
-    limits: Limits,
+    room: &Room,
     progress: &Progress,
 ) -> io::Result<Contents> {
     let mut contents = Contents::default();
     let mut links = Vec::new();
     let mut extended = Extended::default();
     let mut archive = Archive::new(stream);
-    let mut count = 0;
     // Raw: the crate would read extended headers of any size, and unfold sparse files.
     for entry in archive.entries()?.raw(true) {
         let mut entry = entry?;
-        count += 1;
-        if count > limits.entries {
-            return Err(refused(format!(
-                "it has more than {} entries",
-                limits.entries
-            )));
-        }
+        room.take_entry().map_err(refused)?;
         if progress.stopped() {
             return Err(io::ErrorKind::Interrupted.into());
         }
@@ -117,6 +110,7 @@ pub(super) fn read(
         if name.is_empty() {
             continue;
         }
+        room.take_names(name.len()).map_err(refused)?;
         if contents.take_whiteout(&name) {
             continue;
         }
@@ -138,7 +132,9 @@ pub(super) fn read(
                 let raw = link
                     .or_else(|| header.map(std::borrow::Cow::into_owned))
                     .unwrap_or_default();
-                links.push((name, path::normal(&raw).map_err(refused)?));
+                let target = path::normal(&raw).map_err(refused)?;
+                room.take_names(target.len()).map_err(refused)?;
+                links.push((name, target));
             }
             EntryType::Directory => {
                 contents.directories.insert(name.clone());

@@ -6,6 +6,7 @@
 
 mod archive;
 mod blob;
+mod covered;
 mod directory;
 mod docker;
 mod error;

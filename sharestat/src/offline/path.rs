@@ -39,6 +39,7 @@ pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// The directories that a path is in, deepest first; the root last, as the empty path.
+#[cfg(test)]
 pub(super) fn parents(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(path);
     std::iter::from_fn(move || {

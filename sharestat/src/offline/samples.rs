@@ -92,6 +92,16 @@ pub(super) fn layout(root: &Path, layers: &[Vec<u8>], images: &[(&str, &[usize])
     root.to_path_buf()
 }
 
+/// A layout as an archive, as `skopeo copy … oci-archive:` writes it.
+pub(super) fn oci_archive(file: &Path, layout: &Path) -> PathBuf {
+    let mut builder = Builder::new(fs::File::create(file).expect("a file"));
+    builder
+        .append_dir_all(".", layout)
+        .and_then(|()| builder.finish())
+        .expect("it is written");
+    file.to_path_buf()
+}
+
 /// The same as an archive of `docker save`.
 pub(super) fn docker_archive(
     file: &Path,

@@ -1,6 +1,10 @@
 //! What a path on the command line is: an OCI layout, an archive, or a directory.
 
-use std::{fs, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::{
     archive::Members,
@@ -11,6 +15,32 @@ use super::{
     oci::Layout,
 };
 use crate::identity::escape::printable;
+
+/// The images that all paths hold. Those that would have one name get the path to it, so
+/// that two directories `rootfs`, or two builds of one tag, can be told apart.
+///
+/// # Errors
+/// When a path has nothing, or no image.
+pub(super) fn all(paths: &[PathBuf]) -> Result<Vec<Image>, Error> {
+    let mut found: Vec<(&Path, Image)> = Vec::new();
+    for path in paths {
+        found.extend(
+            images(path)?
+                .into_iter()
+                .map(|image| (path.as_path(), image)),
+        );
+    }
+    let mut places: HashMap<String, HashSet<&Path>> = HashMap::new();
+    for (path, image) in &found {
+        places.entry(image.name.clone()).or_default().insert(*path);
+    }
+    for (path, image) in &mut found {
+        if places.get(&image.name).is_some_and(|paths| paths.len() > 1) {
+            image.name = format!("{} ({})", image.name, printable(path));
+        }
+    }
+    Ok(found.into_iter().map(|(_, image)| image).collect())
+}
 
 /// The images that a path holds.
 ///
@@ -69,4 +99,26 @@ pub(super) fn stem(path: &Path) -> String {
         whole.file_stem()
     };
     name.map_or_else(|| printable(path), |name| printable(Path::new(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_images_of_one_name_are_shown_with_their_paths_and_others_are_not() {
+        let root = tempfile::tempdir().expect("a directory");
+        let paths = ["a/rootfs", "b/rootfs", "c/web"].map(|path| root.path().join(path));
+        for path in &paths {
+            fs::create_dir_all(path).expect("a directory");
+        }
+        let names = |paths: &[PathBuf]| -> Vec<String> {
+            let images = all(paths).expect("directories").into_iter();
+            images.map(|image| image.name).collect()
+        };
+        let [one, other, _] = &paths;
+        let expected = [one, other].map(|path| format!("rootfs ({})", path.display()));
+        assert_eq!(names(&paths), [&expected[..], &["web".to_owned()]].concat());
+        assert_eq!(names(&paths[1..]), ["rootfs", "web"]);
+    }
 }

@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 
 use super::{
+    covered::Covered,
     layer::{Contents, FileNumber},
-    path,
 };
 
 /// For each layer, lowest first, the files that show under a wanted name, each with the
@@ -15,20 +15,23 @@ pub(super) fn visible<'c>(
     wanted: &dyn Fn(&[u8]) -> bool,
 ) -> Vec<Vec<(FileNumber, &'c [u8])>> {
     let mut taken: HashSet<&[u8]> = HashSet::new();
-    // Paths below which nothing of a lower layer shows.
-    let mut covered: HashSet<&[u8]> = HashSet::new();
+    let mut covered = Covered::default();
     let mut shown = Vec::new();
-    for layer in layers.iter().rev() {
+    for (number, layer) in layers.iter().enumerate().rev() {
         let mut names: Vec<(FileNumber, &[u8])> = layer
             .names
             .iter()
             .filter_map(|(name, file)| Some(((*file)?, name.as_slice())))
             .filter(|(_, name)| !taken.contains(name) && wanted(name))
-            .filter(|(_, name)| !path::parents(name).any(|parent| covered.contains(parent)))
+            .filter(|(_, name)| !covered.has_above(name))
             .collect();
         names.sort_unstable();
         names.dedup_by_key(|(file, _)| *file);
         shown.push(names);
+        if number == 0 {
+            // Nothing is below it.
+            break;
+        }
         for name in layer.names.keys().chain(&layer.removed) {
             taken.insert(name);
             // A lower directory shows below a directory, and below nothing else.
@@ -36,7 +39,9 @@ pub(super) fn visible<'c>(
                 covered.insert(name);
             }
         }
-        covered.extend(layer.opaque.iter().map(Vec::as_slice));
+        for name in &layer.opaque {
+            covered.insert(name);
+        }
     }
     shown.reverse();
     shown

@@ -11,7 +11,8 @@ use tar::EntryType;
 
 use super::{
     ForecastOptions, Limits, Touched, forecast,
-    samples::{Entry, docker_archive, gzip, layer, layout, zstd},
+    limits::Room,
+    samples::{Entry, docker_archive, gzip, layer, layout, oci_archive, zstd},
 };
 use crate::{
     model::measurement::Measurement,
@@ -86,6 +87,7 @@ fn layouts_and_archives_packed_in_any_way_tell_the_same() {
         layout(&root.path().join("gzip"), &packed(gzip), images),
         layout(&root.path().join("zstd"), &packed(zstd), images),
         docker_archive(&root.path().join("saved.tar"), &plain, images),
+        oci_archive(&root.path().join("oci.tar"), &root.path().join("zstd")),
     ];
     for path in made {
         let found = measured(vec![path]);
@@ -189,6 +191,30 @@ fn hard_links_are_one_file_in_archives_and_in_directories() {
         report(&measured(vec![plain])).totals.resident_bytes,
         3 * 4096
     );
+}
+
+#[test]
+fn owners_in_tar_headers_change_nothing() {
+    let file = content(b'a', 3);
+    let root = tempfile::tempdir().expect("a directory");
+    // As a runtime copies a layer for a container in a user namespace.
+    let mut shifted = layer(&[Entry::Directory("usr"), Entry::File("usr/a", &file)]);
+    for first in [0, 512] {
+        let mut header = tar::Header::from_byte_slice(&shifted[first..first + 512]).clone();
+        header.set_uid(100_000);
+        header.set_gid(100_000);
+        header.set_cksum();
+        shifted[first..first + 512].copy_from_slice(header.as_bytes());
+    }
+    let plain = layer(&[Entry::Directory("usr"), Entry::File("usr/a", &file)]);
+    assert_ne!(plain, shifted);
+    let images: &[(&str, &[usize])] = &[("plain", &[0]), ("shifted", &[1])];
+    let made = layout(root.path(), &[plain, shifted], images);
+    let report = report(&measured(vec![made]));
+    // The layers are two, as their digests are; their files are equal as a whole.
+    assert_eq!(report.totals.resident_bytes, 6 * 4096);
+    assert_eq!(saving(&report, "layer"), 3);
+    assert_eq!(saving(&report, "erofs"), 3);
 }
 
 #[test]
@@ -331,8 +357,8 @@ fn links_to_links_that_come_later_take_no_square_of_time() {
         .collect();
     entries.push(Entry::File("l19999", b"x"));
     let began = crate::fuzzing::cpu_time();
-    let (seed, limits) = (Seed::fixed(7), Limits::default());
-    let contents = super::layer::read(&layer(&entries)[..], seed, limits, &Progress::default())
+    let (seed, room) = (Seed::fixed(7), Room::new(Limits::default()));
+    let contents = super::layer::read(&layer(&entries)[..], seed, &room, &Progress::default())
         .expect("it is a layer");
     assert_eq!(contents.names.len(), 20_000);
     assert!(contents.names.values().all(|file| *file == Some(0)));

@@ -321,6 +321,23 @@ pub struct AdviceEntry {
     pub cause: String,
 }
 
+impl AdviceEntry {
+    /// What it would save, in words.
+    #[must_use]
+    pub fn saving(&self) -> String {
+        Bytes(self.saving_bytes).to_string()
+    }
+
+    /// The change and its largest cause, in words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        if self.cause.is_empty() {
+            return self.action.clone();
+        }
+        format!("{}; most of it: {}", self.action, self.cause)
+    }
+}
+
 /// What could not be found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IdentityInfo {

@@ -3,6 +3,7 @@
 //! for the live page of `serve`, which asks its own address for newer numbers.
 
 mod charts;
+mod parts;
 mod shares;
 pub(crate) mod tables;
 mod timeline;

@@ -118,6 +118,12 @@ fn summary(report: &Report, mut out: impl Write) -> io::Result<()> {
             ],
         )?;
     }
+    if !report.advice.is_empty() {
+        writeln!(out, "\n#### What to do\n")?;
+    }
+    for line in &report.advice {
+        writeln!(out, "- **{}** {}", line.saving(), cell(&line.words()))?;
+    }
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    recording::{Player, RecordingError, reader::Reader},
+    recording::{Player, RecordingError, header::FAMILY, reader::Reader},
     table::{self, Snapshot, TableError},
     timeline::timeline,
 };
@@ -24,9 +24,8 @@ use crate::{
     },
 };
 
-/// First bytes of Parquet and of a recording.
+/// First bytes of Parquet.
 const TABLE: &[u8] = b"PAR1";
-const RECORDING: &[u8] = b"SHSTREC1";
 
 /// What a file holds.
 #[derive(Debug)]
@@ -106,12 +105,12 @@ pub fn open(path: &Path, at: Option<Duration>) -> Result<Opened, OpenError> {
     let regular = file.metadata().map_err(failed)?.is_file();
     if regular {
         let mut first = Vec::new();
-        let wanted = RECORDING.len() as u64;
+        let wanted = FAMILY.len() as u64;
         Read::by_ref(&mut file)
             .take(wanted)
             .read_to_end(&mut first)
             .map_err(failed)?;
-        if first == RECORDING {
+        if first == FAMILY {
             // Neither long ones nor long tables are read into memory.
             return played(Reader::open(path)?, name, at);
         }
@@ -148,7 +147,7 @@ pub fn of_bytes(bytes: Vec<u8>, name: String, at: Option<Duration>) -> Result<Op
     if bytes.is_empty() {
         return Err(OpenError::Empty { name });
     }
-    if bytes.starts_with(RECORDING) {
+    if bytes.starts_with(FAMILY) {
         return played(Reader::in_memory(&name, bytes)?, name, at);
     }
     if at.is_some() {

@@ -69,6 +69,15 @@ fn shows_the_numbers(browser: &mut Browser, report: &Value) {
     // Savings, the timeline, the treemap; the heat map is a table.
     let pictures = browser.value("document.querySelectorAll('figure svg').length");
     assert_eq!(pictures, 3);
+    let titled = browser.value(
+        "[...document.querySelectorAll('figure svg rect > title')].some(title => title.textContent.includes('/'))",
+    );
+    assert_eq!(titled, true, "no rectangle of the treemap says its path");
+    let advised = browser.value("document.querySelectorAll('main > ul > li > strong').length");
+    assert_eq!(
+        advised.as_u64(),
+        report["advice"].as_array().map(|lines| lines.len() as u64)
+    );
     let heat = browser.value("document.querySelectorAll('td.heat').length");
     assert!(heat.as_u64().is_some_and(|cells| cells >= 4), "{heat}");
 }

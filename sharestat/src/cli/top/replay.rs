@@ -42,11 +42,7 @@ const FEW_FILES: usize = 5_000;
 const LONGEST_STEP: Duration = Duration::from_millis(500);
 
 pub(in super::super) fn failure(error: RecordingError) -> Failure {
-    let exit = match error {
-        RecordingError::Foreign { .. } | RecordingError::Read { .. } => Exit::Usage,
-        _ => Exit::Threshold,
-    };
-    Failure::new(exit, error)
+    Failure::new(Exit::Usage, error)
 }
 
 /// Plays on the screen, or prints what the recording ends with.

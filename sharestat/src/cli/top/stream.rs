@@ -174,6 +174,6 @@ fn told(error: &io::Error) -> Failure {
     if error.kind() == ErrorKind::BrokenPipe {
         Failure::OutputClosed
     } else {
-        Failure::new(Exit::Threshold, format!("cannot write to stdout: {error}"))
+        Failure::new(Exit::Usage, format!("cannot write to stdout: {error}"))
     }
 }

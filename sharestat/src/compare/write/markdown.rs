@@ -10,6 +10,7 @@ use crate::{
         check::Check,
         diff::{Diff, GroupRow},
     },
+    model::units::Bytes,
     report::markdown::{cell, row},
 };
 
@@ -66,11 +67,17 @@ pub fn diff(diff: &Diff, top: usize, mut out: impl Write) -> io::Result<()> {
         writeln!(out, "\n#### What moved\n")?;
         head(&mut out, "file")?;
         for file in diff.files.iter().take(most) {
-            let with = file
-                .partners
-                .first()
-                .map_or_else(String::new, |partner| format!("<br>with {}", cell(partner)));
-            let name = format!("{} ({}){with}", cell(&file.row.name), file.became.words());
+            let mut name = format!("{} ({})", cell(&file.row.name), file.became.words());
+            if let Some(layer) = &file.layer {
+                name.extend(["<br>in layer ", &cell(layer)]);
+            }
+            if let Some(partner) = file.partners.first() {
+                let shared = Bytes(partner.shared_bytes).to_string();
+                name.extend(["<br>", &shared, " with ", &cell(&partner.path)]);
+                if let Some(layer) = &partner.layer {
+                    name.extend([" in layer ", &cell(layer)]);
+                }
+            }
             line(&mut out, &name, &file.row.saving_share)?;
         }
     }
@@ -114,7 +121,10 @@ pub fn check(check: &Check, mut out: impl Write) -> io::Result<()> {
     row(&mut out, ["", "rule", "base", "new", "why"])?;
     row(&mut out, ["---", "---", "--:", "--:", "---"])?;
     for result in &check.results {
-        let name = cell(&result.measure);
+        let mut name = cell(&result.rule);
+        if result.rule != result.measure {
+            name.extend([" (", &cell(&result.measure), ")"]);
+        }
         let values = [
             bytes(result.change.base_bytes),
             bytes(result.change.new_bytes),
@@ -150,7 +160,9 @@ mod tests {
                 || text.contains("| total duplicate | 12.0 KiB | 20.0 KiB | +8.0 KiB | +66.7 % |"),
             "{text}"
         );
-        assert!(text.contains("/srv/c/new.so (became duplicate)<br>with /srv/a/libpython3.so"));
+        assert!(
+            text.contains("/srv/c/new.so (became duplicate)<br>8.0 KiB with /srv/a/libpython3.so")
+        );
         for line in text.lines().filter(|line| line.starts_with('|')) {
             assert_eq!(line.matches('|').count(), 6, "{line}");
         }
@@ -169,5 +181,13 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("| FAIL | duplicate |"), "{text}");
+        let named = sample::checked(Some("no [more]"));
+        let mut out = Vec::new();
+        check(&named, &mut out).expect("memory takes everything");
+        let text = String::from_utf8(out).expect("text");
+        assert!(
+            text.contains("| FAIL | no \\[more\\] (duplicate) |"),
+            "{text}"
+        );
     }
 }

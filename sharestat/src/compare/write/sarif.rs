@@ -1,7 +1,12 @@
 //! The outcome of a check as SARIF 2.1.0: one result per rule that failed or could not be
 //! judged. What passes is no finding.
 
-use std::io::{self, Write};
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+    os::unix::ffi::OsStrExt as _,
+    path::Path,
+};
 
 use serde_sarif::sarif::{
     ArtifactLocation, Location, LogicalLocation, Message, MultiformatMessageString,
@@ -16,9 +21,10 @@ use crate::compare::check::{Check, Outcome, Verdict};
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn check(check: &Check, artifact: &str, mut out: impl Write) -> io::Result<()> {
+pub fn check(check: &Check, artifact: &Path, mut out: impl Write) -> io::Result<()> {
+    let artifact = uri(artifact);
     let findings = check.results.iter();
-    let findings = findings.filter_map(|outcome| finding(outcome, artifact));
+    let findings = findings.filter_map(|outcome| finding(outcome, &artifact));
     let mut names: Vec<&str> = check
         .results
         .iter()
@@ -42,6 +48,21 @@ pub fn check(check: &Check, artifact: &str, mut out: impl Write) -> io::Result<(
         .build();
     serde_json::to_writer_pretty(&mut out, &sarif)?;
     writeln!(out)
+}
+
+/// The path as a reference by RFC 3986: what a part of a path may not hold is escaped.
+fn uri(path: &Path) -> String {
+    let mut uri = String::new();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                uri.push(char::from(*byte));
+            }
+            // Writing to a String cannot fail.
+            other => drop(write!(uri, "%{other:02X}")),
+        }
+    }
+    uri
 }
 
 fn descriptor(rule: &str) -> ReportingDescriptor {
@@ -89,7 +110,7 @@ mod tests {
     fn what_fails_is_an_error_and_what_passes_is_no_finding() {
         let document = sample::checked(None);
         let mut out = Vec::new();
-        check(&document, "sharestat.toml", &mut out).expect("memory takes everything");
+        check(&document, Path::new("ci/a b.toml"), &mut out).expect("memory takes everything");
         let value: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
         assert_eq!(value["version"], "2.1.0");
         let run = &value["runs"][0];
@@ -105,6 +126,6 @@ mod tests {
         );
         assert_eq!(results[1]["kind"], "notApplicable");
         let place = &results[0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
-        assert_eq!(place, "sharestat.toml");
+        assert_eq!(place, "ci/a%20b.toml");
     }
 }

@@ -9,8 +9,10 @@ use crate::{
     compare::{
         change::Change,
         check::{Check, Verdict},
-        diff::{Diff, FileRow, GroupRow, Row},
+        diff::{Diff, GroupRow, Row},
+        moved::FileRow,
     },
+    model::units::Bytes,
     report::text::{Layout, arrange, heading, number, print, shown, table},
 };
 
@@ -124,9 +126,15 @@ fn files<'f>(layout: Layout, rows: impl Iterator<Item = &'f FileRow>) -> comfy_t
     );
     for file in rows {
         let mut words = format!("{} ({})", shown(&file.row.name), file.became.words());
+        if let Some(layer) = &file.layer {
+            words.extend(["\n  in layer ", &shown(layer)]);
+        }
         for partner in &file.partners {
-            words.push_str("\n  with ");
-            words.push_str(&shown(partner));
+            let shared = Bytes(partner.shared_bytes).to_string();
+            words.extend(["\n  ", &shared, " with ", &shown(&partner.path)]);
+            if let Some(layer) = &partner.layer {
+                words.extend([" in layer ", &shown(layer)]);
+            }
         }
         let numbers = cells(&file.row.saving_share);
         table.add_row(numbers.into_iter().chain([Cell::new(words)]));

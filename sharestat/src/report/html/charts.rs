@@ -60,6 +60,25 @@ pub(super) fn draw(
     Ok(text)
 }
 
+/// Gives the rectangles of a picture their titles, which browsers show as tooltips, in the
+/// order in which they were drawn: plotters knows no titles.
+pub(super) fn titled(svg: &str, titles: &[String]) -> String {
+    let mut parts = svg.split("<rect ");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for (number, part) in parts.enumerate() {
+        out.push_str("<rect ");
+        match (part.split_once("/>"), titles.get(number)) {
+            (Some((attributes, rest)), Some(title)) => {
+                let Ok(title) = askama::filters::escape(title, askama::filters::Html);
+                let title = title.to_string();
+                out.extend([attributes, "><title>", &title, "</title></rect>", rest]);
+            }
+            _ => out.push_str(part),
+        }
+    }
+    out
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "the picture is small")]
 pub(super) fn pixel(place: f64) -> i32 {
     place.round() as i32

@@ -1,7 +1,7 @@
-//! The treemap of duplicates: a rectangle for each layer (for each filesystem, of files in
-//! no layer), named by its image, and in it its files. Areas are parts of the duplicates.
+//! The treemap of duplicates: areas are parts of them, images around layers around files.
+//! What has no room for its name has it as a tooltip.
 
-use std::{collections::HashMap, io};
+use std::io;
 
 use plotters::{
     prelude::{Color, RGBColor, Rectangle, Text},
@@ -9,14 +9,12 @@ use plotters::{
 };
 
 use super::{
-    charts::{Area, Broken, WIDTH, draw, pixel},
+    charts::{Area, Broken, WIDTH, draw, pixel, titled},
+    parts::{self, Part},
     tables::whole,
     treemap::{Place, squarified},
 };
-use crate::{
-    model::units::Bytes,
-    report::{Report, document::FileEntry},
-};
+use crate::report::Report;
 
 const COLOURS: [RGBColor; 6] = [
     RGBColor(209, 102, 43),
@@ -26,139 +24,129 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(180, 130, 40),
     RGBColor(80, 140, 140),
 ];
-const HEIGHT: u32 = 420;
-/// Room for the name of a layer above its files.
+const HEIGHT: u32 = 480;
+/// Room for the name of an image or a layer above what is in it.
 const HEAD: f64 = 20.0;
-/// Layers, and files of each, that are drawn; the others would be specks.
-const MOST_LAYERS: usize = 24;
-const MOST_FILES: usize = 40;
-
-/// A layer and its files, largest part first.
-struct Holder<'r> {
-    name: &'r str,
-    share: f64,
-    files: Vec<&'r FileEntry>,
-}
-
-fn holders(report: &Report) -> Vec<Holder<'_>> {
-    let mut holders: HashMap<&str, Holder<'_>> = HashMap::new();
-    let files = report.files.iter();
-    for file in files.filter(|file| file.saving_share_bytes.is_finite() && share(file) >= 1.0) {
-        let name = file.layer.as_deref().unwrap_or(&file.fs);
-        let holder = holders.entry(name).or_insert_with(|| Holder {
-            name,
-            share: 0.0,
-            files: Vec::new(),
-        });
-        holder.share += share(file);
-        holder.files.push(file);
-    }
-    let mut holders: Vec<Holder<'_>> = holders.into_values().collect();
-    holders.sort_by(|one, other| {
-        let order = other.share.total_cmp(&one.share);
-        order.then_with(|| one.name.cmp(other.name))
-    });
-    holders.truncate(MOST_LAYERS);
-    for holder in &mut holders {
-        holder.files.sort_by(|one, other| {
-            let order = share(other).total_cmp(&share(one));
-            order.then_with(|| one.path.cmp(&other.path))
-        });
-    }
-    holders
-}
-
-const fn share(file: &FileEntry) -> f64 {
-    file.saving_share_bytes
-}
 
 /// Draws it; empty where nothing is duplicate.
 pub(super) fn picture(report: &Report) -> io::Result<String> {
-    let holders = holders(report);
-    if holders.is_empty() {
+    let parts = parts::of(report);
+    if parts.is_empty() {
         return Ok(String::new());
     }
-    let areas: Vec<f64> = holders.iter().map(|holder| holder.share).collect();
-    let places = squarified(&areas, [0.0, 0.0, f64::from(WIDTH), f64::from(HEIGHT)]);
-    draw(HEIGHT, |area| {
-        for (number, (holder, place)) in holders.iter().zip(places).enumerate() {
-            let colour = COLOURS[number % COLOURS.len()];
-            draw_holder(area, holder, place, colour)?;
+    let mut titles = Vec::new();
+    let svg = draw(HEIGHT, |area| {
+        let within = [0.0, 0.0, f64::from(WIDTH), f64::from(HEIGHT)];
+        let colours = COLOURS.iter().cycle();
+        for ((part, place), colour) in parts.iter().zip(places(&parts, within)).zip(colours) {
+            let mut pencil = Pencil {
+                area,
+                colour: *colour,
+                titles: &mut titles,
+            };
+            pencil.part(part, place)?;
         }
         Ok(())
-    })
+    })?;
+    Ok(titled(&svg, &titles))
 }
 
-fn draw_holder(
-    area: &Area<'_>,
-    holder: &Holder<'_>,
-    [left, top, width, height]: Place,
+fn places(parts: &[Part], within: Place) -> Vec<Place> {
+    let areas: Vec<f64> = parts.iter().map(|part| part.share).collect();
+    squarified(&areas, within)
+}
+
+/// Draws in one colour, and collects the titles of what it draws.
+struct Pencil<'a, 'b> {
+    area: &'a Area<'b>,
     colour: RGBColor,
-) -> Result<(), Broken> {
-    // A gap between layers, and the name on top where there is room for one.
-    let [left, top, width, height] = [left, top, (width - 3.0).max(1.0), (height - 3.0).max(1.0)];
-    let head = if height > 3.0 * HEAD { HEAD } else { 0.0 };
-    fill(area, [left, top, width, height], colour, 0.25)?;
-    if head > 0.0 {
-        let words = format!("{} {}", Bytes(whole(holder.share)), holder.name);
-        write(area, &words, [left, top, width, head], 14)?;
-    }
-    let shown = holder.files.len().min(MOST_FILES);
-    let (files, others) = holder.files.split_at(shown);
-    let mut parts: Vec<(f64, Option<&FileEntry>)> = files
-        .iter()
-        .map(|file| (share(file), Some(*file)))
-        .collect();
-    // What is not drawn keeps its room, as one blank.
-    let rest: f64 = others.iter().map(|file| share(file)).sum();
-    parts.extend((rest > 0.0).then_some((rest, None)));
-    parts.sort_by(|one, other| other.0.total_cmp(&one.0));
-    let areas: Vec<f64> = parts.iter().map(|(share, _)| *share).collect();
-    let inside = [left, top + head, width, height - head];
-    for ((share, file), place) in parts.into_iter().zip(squarified(&areas, inside)) {
-        let [left, top, width, height] = place;
-        let place = [left, top, (width - 1.0).max(0.5), (height - 1.0).max(0.5)];
-        if let Some(file) = file {
-            fill(area, place, colour, 0.45)?;
-            let words = format!("{} {}", name(&file.path), Bytes(whole(share)));
-            write(area, &words, place, 13)?;
+    titles: &'a mut Vec<String>,
+}
+
+impl Pencil<'_, '_> {
+    fn part(&mut self, part: &Part, [left, top, width, height]: Place) -> Result<(), Broken> {
+        if part.parts.is_empty() {
+            let place = [left, top, (width - 1.0).max(0.5), (height - 1.0).max(0.5)];
+            self.fill(part, place, 0.4)?;
+            let room = letters(width);
+            let label = named(&part.name, &part.bytes(), room);
+            return self.write(&label, place, 13);
         }
+        // A gap between neighbours, and the name on top where there is room for one.
+        let place = [left, top, (width - 3.0).max(1.0), (height - 3.0).max(1.0)];
+        let [left, top, width, height] = place;
+        self.fill(part, place, 0.2)?;
+        let head = if height > 3.0 * HEAD { HEAD } else { 0.0 };
+        if head > 0.0 {
+            let bytes = part.bytes();
+            let room = letters(width).saturating_sub(bytes.chars().count() + 1);
+            let label = format!("{bytes} {}", ending(&part.name, room));
+            self.write(&label, [left, top, width, head], 14)?;
+        }
+        // A margin around layers, none around files.
+        let margin = if part.parts.iter().any(|inner| !inner.parts.is_empty()) {
+            3.0_f64.min(width / 4.0)
+        } else {
+            0.0
+        };
+        let within = [left + margin, top + head, width - margin, height - head];
+        for (inner, place) in part.parts.iter().zip(places(&part.parts, within)) {
+            self.part(inner, place)?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn fill(&mut self, part: &Part, place: Place, strength: f64) -> Result<(), Broken> {
+        let [left, top, width, height] = place;
+        let [left, top, right, bottom] = [left, top, left + width, top + height].map(pixel);
+        let corners = [(left, top), (right.max(left), bottom.max(top))];
+        let style = self.colour.mix(strength).filled();
+        self.area.draw(&Rectangle::new(corners, style))?;
+        self.titles.push(part.title());
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        words: &str,
+        [left, top, width, height]: Place,
+        size: i32,
+    ) -> Result<(), Broken> {
+        if letters(width) < 6 || height < 18.0 {
+            return Ok(());
+        }
+        let style = TextStyle::from(("sans-serif", size).into_font());
+        let at = (pixel(left) + 4, pixel(top) + 3);
+        self.area.draw(&Text::new(words, at, style))?;
+        Ok(())
+    }
 }
 
-fn fill(area: &Area<'_>, place: Place, colour: RGBColor, strength: f64) -> Result<(), Broken> {
-    let [left, top, width, height] = place;
-    let [left, top, right, bottom] = [left, top, left + width, top + height].map(pixel);
-    let corners = [(left, top), (right.max(left), bottom.max(top))];
-    area.draw(&Rectangle::new(corners, colour.mix(strength).filled()))?;
-    Ok(())
-}
-
-/// Words that fit, from the left; about 7.5 pixels a letter. What has no room is in the table.
-fn write(area: &Area<'_>, words: &str, place: Place, size: i32) -> Result<(), Broken> {
-    let [left, top, width, height] = place;
+/// How many letters fit: about 7.5 pixels each.
+fn letters(width: f64) -> usize {
     let room = whole(((width - 8.0) / 7.5).max(0.0));
-    let room = usize::try_from(room).unwrap_or(0);
-    if room < 6 || height < 18.0 {
-        return Ok(());
-    }
-    let style = TextStyle::from(("sans-serif", size).into_font());
-    let at = (pixel(left) + 4, pixel(top) + 3);
-    area.draw(&Text::new(shortened(words, room), at, style))?;
-    Ok(())
+    usize::try_from(room).unwrap_or(0)
 }
 
-fn name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
+/// A name and its bytes, or as much as there is room for.
+fn named(name: &str, bytes: &str, room: usize) -> String {
+    let both = format!("{name} {bytes}");
+    if both.chars().count() <= room {
+        return both;
+    }
+    ending(name, room)
 }
 
-fn shortened(words: &str, room: usize) -> String {
-    if words.chars().count() <= room {
-        return words.to_owned();
+/// A name, or the end of it, by which long names differ.
+fn ending(name: &str, room: usize) -> String {
+    let length = name.chars().count();
+    if length <= room {
+        return name.to_owned();
     }
-    let kept = words.chars().take(room.saturating_sub(1));
-    kept.chain(['…']).collect()
+    let kept = name
+        .chars()
+        .skip(length - room.saturating_sub(1).min(length));
+    std::iter::once('…').chain(kept).collect()
 }
 
 #[cfg(test)]
@@ -167,18 +155,27 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn files_are_in_their_layer_or_filesystem_and_all_parts_are_drawn() {
+    fn every_rectangle_has_a_title_and_what_is_in_it_is_escaped() {
         let mut report = sample::report();
         report.files[0].layer = Some("base".to_owned());
-        let found = holders(&report);
-        let names: Vec<&str> = found.iter().map(|holder| holder.name).collect();
-        assert!(names.contains(&"base") && names.contains(&"/"), "{names:?}");
-        let sum: f64 = found.iter().map(|holder| holder.share).sum();
-        let all: f64 = report.files.iter().map(share).sum();
-        assert!((sum - all).abs() < 1.0, "{sum} of {all}");
+        report.files[0].path = "/srv/<b>&x".to_owned();
         let svg = picture(&report).expect("drawn");
         assert!(svg.contains("base"), "{svg}");
+        let rectangles = svg.matches("<rect ").count();
+        assert!(rectangles >= 4, "{svg}");
+        assert_eq!(svg.matches("</title></rect>").count(), rectangles, "{svg}");
+        assert!(svg.contains("/srv/&#60;b&#62;&#38;x</title>"), "{svg}");
         report.files.clear();
         assert_eq!(picture(&report).expect("drawn"), "");
+    }
+
+    #[test]
+    fn long_names_keep_their_ends() {
+        assert_eq!(ending("worker:1 [2/3]", 20), "worker:1 [2/3]");
+        assert_eq!(ending("registry.example/worker:1 [2/3]", 9), "…:1 [2/3]");
+        assert_eq!(ending("abc", 0), "…");
+        assert_eq!(named("libc.so", "4.0 KiB", 15), "libc.so 4.0 KiB");
+        assert_eq!(named("libc.so", "4.0 KiB", 14), "libc.so");
+        assert_eq!(named("libcrypto.so.3", "4.0 KiB", 6), "….so.3");
     }
 }

@@ -1,5 +1,7 @@
 //! The lists of a report as tables whose columns know how they sort.
 
+use std::collections::HashSet;
+
 use crate::{
     model::units::Bytes,
     report::{
@@ -215,6 +217,7 @@ pub(super) fn whole(share: f64) -> u64 {
 /// Layer by layer, what they have in common.
 #[derive(Default)]
 pub(super) struct Heat {
+    pub(super) title: String,
     pub(super) columns: Vec<String>,
     pub(super) rows: Vec<HeatRow>,
 }
@@ -234,11 +237,14 @@ pub(super) struct HeatCell {
 impl Heat {
     /// The map of the layers that occur first in the list, which has the largest first.
     pub(super) fn of(pairs: &[LayerPair]) -> Self {
-        let mut columns: Vec<String> = Vec::new();
-        for layer in pairs.iter().flat_map(|pair| &pair.layers) {
-            if !columns.contains(layer) && columns.len() < MOST_LAYERS {
-                columns.push(layer.clone());
-            }
+        let mut met = HashSet::new();
+        let layers = pairs.iter().flat_map(|pair| &pair.layers);
+        let layers = layers.filter(|layer| met.insert(*layer));
+        let mut columns: Vec<String> = layers.cloned().collect();
+        let mut title = "Duplicates between layers".to_owned();
+        if columns.len() > MOST_LAYERS {
+            title = format!("{title}, the first {MOST_LAYERS} of {}", columns.len());
+            columns.truncate(MOST_LAYERS);
         }
         let most = pairs
             .iter()
@@ -272,8 +278,30 @@ impl Heat {
             cells: columns.iter().map(|other| cell(one, other)).collect(),
         });
         Self {
+            title,
             rows: rows.collect(),
             columns,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heat_map_that_is_cut_says_of_how_many() {
+        let pair = |number: u64| LayerPair {
+            layers: [format!("layer {number}"), "base".to_owned()],
+            images: Vec::new(),
+            duplicate_bytes: 4096 * (100 - number),
+        };
+        let few = Heat::of(&[pair(1), pair(2)]);
+        assert_eq!(few.title, "Duplicates between layers");
+        assert_eq!(few.columns, ["layer 1", "base", "layer 2"]);
+        let pairs: Vec<LayerPair> = (0..20).map(pair).collect();
+        let many = Heat::of(&pairs);
+        assert_eq!(many.title, "Duplicates between layers, the first 16 of 21");
+        assert_eq!((many.columns.len(), many.rows.len()), (16, 16));
     }
 }

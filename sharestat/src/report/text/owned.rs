@@ -96,14 +96,8 @@ pub(super) fn copy_ups(report: &Report, layout: Layout) -> Table {
 pub(super) fn advice(report: &Report, layout: Layout) -> Table {
     let mut table = table(layout, &["saving", "change"], 1);
     for line in &report.advice {
-        let mut words = shown(&line.action);
-        if !line.cause.is_empty() {
-            words.extend(["; most of it: ", &shown(&line.cause)]);
-        }
-        table.add_row([
-            number(&Bytes(line.saving_bytes).to_string()),
-            Cell::new(words),
-        ]);
+        let words = shown(&line.words());
+        table.add_row([number(&line.saving()), Cell::new(words)]);
     }
     arrange(&mut table);
     table

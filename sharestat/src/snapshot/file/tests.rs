@@ -140,6 +140,16 @@ fn empty_foreign_and_newer_files_are_named_for_what_they_are() {
         newer.contains("newer than 'sharestat.snapshot/v1'"),
         "{newer}"
     );
+    for found in ["SHSTREC2", "SHSTREC9 and more"] {
+        let why = refused(found.as_bytes().to_vec());
+        assert!(why.contains("newer version"), "{why}");
+        let directory = tempdir().expect("a directory");
+        let file = directory.path().join("run.ssr");
+        std::fs::write(&file, found).expect("a file");
+        let why = open(&file, None).expect_err("it is newer").to_string();
+        assert!(why.contains("run.ssr' was made by a newer"), "{why}");
+    }
+    assert!(refused(b"SHSTRECx".to_vec()).contains("no recording"));
     let at = of_bytes(document(), "x".to_owned(), Some(Duration::ZERO)).expect_err("one moment");
     assert!(at.to_string().contains("'--at'"), "{at}");
 }

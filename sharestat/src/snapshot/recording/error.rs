@@ -38,6 +38,16 @@ pub enum RecordingError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A recording that a later version made.
+    #[error(
+        "the recording '{name}' was made by a newer version of sharestat (its format is '{found}'); use a newer sharestat"
+    )]
+    Newer {
+        /// The file.
+        name: String,
+        /// What it says of its format.
+        found: String,
+    },
     /// Whole blocks say what no measurement can have said.
     #[error("the recording '{name}' contradicts itself at block {block}: {reason}")]
     Contradiction {

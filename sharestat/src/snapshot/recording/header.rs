@@ -10,6 +10,8 @@ use crate::{
     report::Host,
 };
 
+/// First bytes of a recording of any version; a digit follows.
+pub(crate) const FAMILY: &[u8] = b"SHSTREC";
 /// First bytes of the file.
 pub(super) const MAGIC: [u8; 8] = *b"SHSTREC1";
 /// Schema name in the header.

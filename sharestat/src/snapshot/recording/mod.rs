@@ -8,6 +8,7 @@ pub mod error;
 pub(crate) mod fuzzing;
 pub mod header;
 mod histograms;
+pub mod in_layers;
 pub mod player;
 pub mod reader;
 pub mod record;

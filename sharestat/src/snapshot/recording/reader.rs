@@ -10,7 +10,7 @@ use std::{
 use super::{
     block::{self, Next},
     error::RecordingError,
-    header::{Header, MAGIC, SCHEMA},
+    header::{FAMILY, Header, MAGIC, SCHEMA},
     record::{End, Mark, Record},
 };
 
@@ -185,6 +185,17 @@ fn header(name: &str, from: &mut impl Read) -> Result<Header, RecordingError> {
     from.take(wanted)
         .read_to_end(&mut magic)
         .map_err(unreadable)?;
+    let newer = |found: &str| RecordingError::Newer {
+        name: name.to_owned(),
+        found: found.to_owned(),
+    };
+    if magic.starts_with(FAMILY)
+        && magic
+            .last()
+            .is_some_and(|last| (b'2'..=b'9').contains(last))
+    {
+        return Err(newer(&String::from_utf8_lossy(&magic)));
+    }
     if magic != MAGIC {
         return Err(foreign("it does not begin with 'SHSTREC1'".to_owned()));
     }
@@ -195,6 +206,11 @@ fn header(name: &str, from: &mut impl Read) -> Result<Header, RecordingError> {
     };
     let header: Header = serde_json::from_slice(&text)
         .map_err(|error| foreign(format!("its header cannot be read: {error}")))?;
+    let version = header.schema.strip_prefix("sharestat.recording/v");
+    let version = version.and_then(|version| version.parse::<u64>().ok());
+    if version.is_some_and(|version| version > 1) {
+        return Err(newer(&header.schema));
+    }
     if header.schema != SCHEMA {
         return Err(foreign(format!(
             "its format is '{}', and this version reads '{SCHEMA}'",

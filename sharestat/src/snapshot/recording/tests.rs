@@ -383,3 +383,19 @@ fn a_failed_write_is_told_once_and_what_was_before_plays() {
     let player = Player::new(Reader::of_bytes("full", bytes).expect("a header")).expect("plays");
     assert!(matches!(player.outline().ending, Ending::Cut(_)));
 }
+
+#[test]
+fn a_header_of_a_later_schema_is_told_as_newer_and_another_as_foreign() {
+    for (schema, why) in [
+        ("sharestat.recording/v2", "made by a newer version"),
+        ("sharestat.recordings", "no recording of sharestat"),
+    ] {
+        let mut header = Header::new(&measurement(), Host::read(), Vec::new(), Vec::new());
+        header.schema = schema.to_owned();
+        let mut writer = writer::Writer::begin(Vec::new(), &header).expect("memory");
+        let bytes = std::mem::take(writer.out());
+        let refused = Reader::in_memory("later", bytes).expect_err("it is refused");
+        assert!(refused.to_string().contains(why), "{refused}");
+        assert!(refused.to_string().contains(schema), "{refused}");
+    }
+}
