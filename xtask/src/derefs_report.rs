@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     cache::Cache,
-    guest_build,
+    erofs_sharing, guest_build,
     process::{Run, shell_words},
     setup::{
         self,
@@ -36,8 +36,9 @@ pub(crate) struct Options {
 /// Share of the watched hits, in percent, that static sites have to explain.
 const EXPLAINED: f64 = 95.0;
 
-/// Mounts an overlay and an EROFS image, and leaves in `"$@"` what to map: both, and the
-/// block device below the image.
+/// Mounts an overlay, an EROFS image, and another one twice so that both share its pages,
+/// where the kernel can. Leaves in `"$@"` what to map: these, and the block device below
+/// the image.
 const MOUNTS: &str = r#"
 exec 3>&1 4>&2 >/dev/null 2>&1
 mkdir -p /sys/fs/cgroup /tmp/lower /tmp/upper /tmp/work /tmp/overlay /tmp/erofs
@@ -47,10 +48,20 @@ set --
 mount -t overlay overlay -o lowerdir=/tmp/lower,upperdir=/tmp/upper,workdir=/tmp/work /tmp/overlay &&
     set -- "$@" --map /tmp/overlay
 disk=${SHARESTAT_SCRATCH_DISKS%%:*}
+others=${SHARESTAT_SCRATCH_DISKS#*:}
 [ -b "$disk" ] && mkfs.erofs /tmp/image /tmp/lower && dd if=/tmp/image of="$disk" bs=64k &&
     mount -t erofs -o ro "$disk" /tmp/erofs && set -- "$@" --map /tmp/erofs --map "$disk"
+[ -f /guest/shared.erofs ] && for name in one two; do
+    disk=${others%%:*} others=${others#*:} place=/tmp/shared-$name
+    mkdir $place && dd if=/guest/shared.erofs of="$disk" bs=64k &&
+        mount -t erofs -o ro,inode_share,domain_id=exercise "$disk" $place &&
+        set -- "$@" --map $place
+done
 exec >&3 2>&4
 "#;
+
+/// Where the guest finds the image that is mounted twice.
+const SHARED: &str = "/guest/shared.erofs";
 
 /// Where the guest finds the list of static sites.
 const LIST: &str = "/guest/sites.json";
@@ -97,20 +108,28 @@ pub(crate) fn run(options: Options) -> Result<i32> {
         format,
     ]
     .map(str::to_owned);
+    let mut cargo = vec![
+        Cargo {
+            from: sharestat,
+            to: "/bin/sharestat".to_owned(),
+        },
+        Cargo {
+            from: list,
+            to: LIST.to_owned(),
+        },
+    ];
+    match erofs_sharing::image(folder.path()) {
+        Ok(from) => cargo.push(Cargo {
+            from,
+            to: SHARED.to_owned(),
+        }),
+        Err(error) => eprintln!("EROFS that shares pages is left out: {error:#}"),
+    }
     let guest = Guest {
         kernel,
         machine,
         time_out: Some(Duration::from_mins(10)),
-        cargo: vec![
-            Cargo {
-                from: sharestat,
-                to: "/bin/sharestat".to_owned(),
-            },
-            Cargo {
-                from: list,
-                to: LIST.to_owned(),
-            },
-        ],
+        cargo,
         command: format!("{MOUNTS}{} \"$@\"", shell_words(&words)),
     };
     let mut page = String::new();

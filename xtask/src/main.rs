@@ -7,6 +7,7 @@ mod check;
 mod contrib;
 mod demo;
 mod derefs_report;
+mod erofs_sharing;
 mod fuzz;
 mod guest_build;
 mod process;

@@ -141,6 +141,10 @@ pub struct SiteRow {
     pub classes: BTreeMap<String, u64>,
     /// The most frequent commands.
     pub commands: Vec<String>,
+    /// Hits by calling function, where the function only hands out the mapping of the folio
+    /// that it is given, such as `folio_mapping`.
+    #[serde(default)]
+    pub callers: BTreeMap<String, u64>,
     /// Steps of the workload that hit it.
     pub steps: Vec<String>,
     /// Rate; null for a workload that chose its own folios.

@@ -11,6 +11,7 @@ use super::{
     code::KernelCode,
     context::DERIVED,
     document::{Document, Measurement, Override, ProbeRow, SCHEMA, StratumRow},
+    estimate,
     exercise::{ExerciseOptions, Exercised, exercise},
     facts,
     faults::{self, Counts, Faults},
@@ -20,7 +21,7 @@ use super::{
     symbols::{LiveSymbols, SymbolsError},
     table::{self, Table},
     trace::Trace,
-    watch::{Files, Session, Stratum, Tally, WatchOptions, device_of},
+    watch::{Effort, Files, Session, Stratum, Tally, WatchOptions, device_of},
 };
 use crate::{
     kernel::{
@@ -130,6 +131,8 @@ impl Watched {
     pub fn sample(&mut self, files: &mut Files, done: &dyn Fn() -> bool) -> Result<(), LiveError> {
         self.started = Instant::now();
         self.faults_before = self.faults.counts()?;
+        // What the preparation took is no part of the measurement.
+        self.session.effort = Effort::default();
         self.session.run(files, done)?;
         Ok(())
     }
@@ -173,13 +176,12 @@ impl Watched {
         let counts = session.watcher.counts()?;
         let mut code = KernelCode::new(&session.watcher, &self.symbols, &self.types);
         let names: Vec<String> = steps.iter().map(|step| step.name.clone()).collect();
-        let population = steps.is_empty().then_some(&session.population);
         let table = table::build(
             &session.tally,
             &mut code,
             self.list.as_ref(),
             &names,
-            population,
+            steps.is_empty(),
         )?;
         for (at, (hits, sites)) in &table.steps {
             if let Some(step) = steps.get_mut(*at) {
@@ -203,11 +205,15 @@ impl Watched {
             undecoded: table.undecoded,
         };
         let Table {
-            sites,
+            mut sites,
             not_of_files,
             explained,
             ..
         } = table;
+        let unseen = session.effort.unseen();
+        for site in &mut sites {
+            site.rate = site.rate.map(|rate| estimate::allowing_for(unseen, rate));
+        }
         let overrides = DERIVED
             .iter()
             .filter(|(function, _)| {
@@ -331,8 +337,8 @@ fn limits(document: &Document) -> Vec<String> {
     }
     if document.steps.is_empty() {
         notes.push(
-            "rates are for the whole page cache as of the last census, estimated from the folios \
-             watched, with 95 % confidence intervals"
+            "rates are averages over the time watched, for all folios that each census found, \
+             estimated from those watched, with 95 % confidence intervals"
                 .to_owned(),
         );
     }

@@ -26,6 +26,7 @@ pub(super) fn site(id: &str, subsystem: &str, kind: &str, class: &str) -> SiteRo
         context: None,
         classes: BTreeMap::from([(class.to_owned(), 10)]),
         commands: vec!["cat".to_owned()],
+        callers: BTreeMap::new(),
         steps: Vec::new(),
         rate: None,
         in_static_list: Some(true),

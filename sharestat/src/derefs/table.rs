@@ -8,9 +8,9 @@ use super::{
     context::{Class, Context, classify},
     document::{Explained, SiteRow, StaticRow, percent},
     estimate,
-    sites::Kind,
+    sites::{Kind, hands_out_mapping},
     static_list::StaticList,
-    watch::{Population, Subject, Tally},
+    watch::{Subject, Sums, Tally},
 };
 use crate::kernel::Error;
 
@@ -36,6 +36,7 @@ struct Gathered {
     other: u64,
     contexts: HashMap<Context, u64>,
     stacks: HashMap<Vec<String>, u64>,
+    callers: BTreeMap<String, u64>,
     steps: BTreeSet<usize>,
     ips: BTreeSet<u64>,
 }
@@ -47,8 +48,8 @@ struct Site {
     kind: Option<Kind>,
 }
 
-/// Builds the table. `steps` are the names of a workload's steps; without any, rates are
-/// estimated for the folios of `population`.
+/// Builds the table. `steps` are the names of a workload's steps; `rates` says whether the
+/// folios that were watched are a sample of all.
 ///
 /// # Errors
 /// When the kernel's code cannot be read.
@@ -57,7 +58,7 @@ pub fn build(
     code: &mut KernelCode<'_>,
     list: Option<&StaticList>,
     steps: &[String],
-    population: Option<&Population>,
+    rates: bool,
 ) -> Result<Table, Error> {
     let mut sites: BTreeMap<u64, (Site, Gathered)> = BTreeMap::new();
     let mut at_ip: HashMap<u64, u64> = HashMap::new();
@@ -92,6 +93,11 @@ pub fn build(
         let functions = code.functions(address, &key.stack);
         let context = classify(code.types, &functions, site.kind == Some(Kind::Compare));
         *row.contexts.entry(context).or_default() += hits;
+        if let [function, caller, ..] = &*functions
+            && hands_out_mapping(code.types, function)
+        {
+            *row.callers.entry((*caller).to_owned()).or_default() += hits;
+        }
         let stack = functions.iter().map(|name| (*name).to_owned()).collect();
         *row.stacks.entry(stack).or_default() += hits;
     }
@@ -105,7 +111,7 @@ pub fn build(
     };
     for (_, (site, row)) in sites {
         let of_file = row.hits > 0;
-        let made = make_row(tally, code, list, steps, population, &site, &row)?;
+        let made = make_row(tally, code, list, steps, rates, &site, &row)?;
         if of_file {
             table.sites.push(made);
         } else {
@@ -154,7 +160,7 @@ fn make_row(
     code: &mut KernelCode<'_>,
     list: Option<&StaticList>,
     steps: &[String],
-    population: Option<&Population>,
+    rates: bool,
     site: &Site,
     row: &Gathered,
 ) -> Result<SiteRow, Error> {
@@ -186,7 +192,7 @@ fn make_row(
     let mut commands: Vec<(&str, u64)> = commands.into_iter().collect();
     commands.sort_by_key(|(_, hits)| std::cmp::Reverse(*hits));
     let sums_of = |stratum: usize| {
-        let mut sums = super::watch::Sums::default();
+        let mut sums = Sums::default();
         for more in row
             .ips
             .iter()
@@ -198,10 +204,13 @@ fn make_row(
         }
         sums
     };
-    let rate = population.and_then(|population| {
-        let folios = |stratum| population.count(stratum);
-        estimate::rate(&estimate::parts(&sums_of, &tally.windows, &folios))
-    });
+    let rate = rates
+        .then(|| {
+            let parts = tally.windows.iter().enumerate();
+            let parts: Vec<_> = parts.map(|(at, windows)| (sums_of(at), *windows)).collect();
+            estimate::rate(&parts, tally.seconds)
+        })
+        .flatten();
     Ok(SiteRow {
         id,
         symbol: place
@@ -229,6 +238,7 @@ fn make_row(
             .take(3)
             .map(|(name, _)| name.to_owned())
             .collect(),
+        callers: row.callers.clone(),
         steps: row
             .steps
             .iter()

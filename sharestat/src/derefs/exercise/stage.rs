@@ -10,14 +10,14 @@ use std::{
     },
     path::{Path, PathBuf},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use sharestat_ebpf::{PAGE_SIZE, records::FrameRecord};
 
 use super::mapping::{Access, Mapping, check};
 use crate::{
-    derefs::watch::{Session, Stratum},
+    derefs::watch::{Session, Stratum, now},
     kernel,
 };
 
@@ -182,7 +182,7 @@ impl<'a> Stage<'a> {
         }
         Ok(Armed {
             folios,
-            start: Instant::now(),
+            start: now(),
         })
     }
 
@@ -190,7 +190,7 @@ impl<'a> Stage<'a> {
     pub(super) fn end(&mut self, armed: &Armed) {
         if let Some(session) = &mut self.session {
             thread::sleep(AFTERMATH);
-            session.close(&armed.folios, armed.start);
+            session.close(&armed.folios, armed.start, &|_| true);
             session.watcher.disarm();
         }
     }
@@ -199,7 +199,7 @@ impl<'a> Stage<'a> {
 /// Folios that are being watched.
 pub(super) struct Armed {
     folios: Vec<(Stratum, u64)>,
-    start: Instant,
+    start: Duration,
 }
 
 /// The folios of a cached file: its pages are mapped for a moment to learn their frames.

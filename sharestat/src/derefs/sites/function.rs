@@ -9,6 +9,7 @@ use super::{
     access::{Access, Kind, Uses},
     code::Code,
     program::{Function, Program, Summaries},
+    roles,
     state::{ARGUMENTS, State},
     transfer::Interpreter,
     value::{Basis, Fact, Value},
@@ -21,6 +22,8 @@ pub(super) struct Outcome {
     pub(super) accesses: BTreeMap<u64, (Kind, Basis)>,
     /// Arguments that it passes to functions without a prototype.
     pub(super) calls: Vec<(u64, [Value; 6])>,
+    /// Calls of functions that hand out the mapping of a folio, with their target.
+    pub(super) through: BTreeMap<u64, u64>,
     /// Functions it calls whose prototype does not say what they return.
     pub(super) untyped: Vec<u64>,
     /// What it returns.
@@ -270,6 +273,11 @@ impl Paths<'_, '_> {
             self.interpreter.call_unknown(instruction, state);
             self.outcome.indirect_calls += u64::from(self.recording);
             return;
+        }
+        if self.recording
+            && callee.is_some_and(|to| roles::hands_out_mapping(program.types, to.source_name()))
+        {
+            self.outcome.through.insert(instruction.ip(), target);
         }
         if self.recording && callee.is_some_and(|callee| program.prototype(callee).is_none()) {
             self.pass(target, state);

@@ -15,7 +15,7 @@ use super::{
 
 const START: u64 = 0xffff_ffff_8100_0000;
 /// Functions to call, each of sixteen bytes, behind the code under test.
-const CALLEES: [(&str, u64); 8] = [
+const CALLEES: [(&str, u64); 9] = [
     ("takes_page", 0x100),
     ("takes_slab", 0x110),
     ("fills_batch", 0x120),
@@ -23,7 +23,9 @@ const CALLEES: [(&str, u64); 8] = [
     ("returns_folio", 0x140),
     ("xas_load", 0x150),
     ("unknown", 0x160),
-    ("vmemmap_base", 0x170),
+    ("gives_mapping", 0x170),
+    // The last symbol has no end, and is no function.
+    ("vmemmap_base", 0x180),
 ];
 
 /// Analyses `code` as the body of the function `name`.
@@ -73,6 +75,15 @@ fn a_typed_argument_is_a_folio_and_another_type_is_not() {
     );
     assert_eq!(only(&run("takes_mapping", &code)), None);
     assert_eq!(only(&run("takes_word", &code)), None);
+}
+
+#[test]
+fn a_call_of_what_hands_out_mappings_is_noted_and_another_is_not() {
+    // call takes_page; call gives_mapping; ret
+    let code = [call(0, "takes_page"), call(5, "gives_mapping"), vec![0xc3]].concat();
+    let outcome = run("takes_folio", &code);
+    let through: Vec<_> = outcome.through.into_iter().collect();
+    assert_eq!(through, [(START + 5, START + 0x170)]);
 }
 
 #[test]
@@ -255,7 +266,7 @@ fn a_later_use_tells_what_an_untyped_value_is() {
 fn the_memory_map_is_made_of_pages_and_a_cast_makes_them_doubtful() {
     // add rdi, [rip+vmemmap_base]; mov rax, [rdi+0x18]
     let mut code = vec![0x48, 0x03, 0x3d];
-    code.extend((0x170_i32 - 7).to_le_bytes());
+    code.extend((0x180_i32 - 7).to_le_bytes());
     code.extend([0x48, 0x8b, 0x47, 0x18]);
     assert_eq!(
         only(&run("takes_word", &[code.clone(), vec![0xc3]].concat())),

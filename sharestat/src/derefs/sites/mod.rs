@@ -36,8 +36,8 @@ pub use image::{KernelImage, Symbol, SymbolSource};
 pub use lines::annotate;
 pub use program::{Function, Program};
 pub use report::SitesReport;
-pub use roles::is_folio_list;
-pub use scan::{Coverage, context};
+pub use roles::{hands_out_mapping, is_folio_list};
+pub use scan::{Coverage, Through, context};
 pub use site::{Site, context_hash_at, text as instruction_text};
 pub use subsystem::{Subsystem, Subsystems};
 pub use types::{TypeTable, TypesError};
@@ -140,7 +140,11 @@ const NO_LINES: &str =
 /// Finds the sites of a kernel.
 #[must_use]
 pub fn find(program: &Program<'_>) -> SitesReport {
-    let (sites, coverage) = scan::scan(program);
+    let scan::Found {
+        sites,
+        through,
+        coverage,
+    } = scan::scan(program);
     SitesReport {
         schema: report::SCHEMA,
         release: program.image.release.clone(),
@@ -151,6 +155,7 @@ pub fn find(program: &Program<'_>) -> SitesReport {
         coverage,
         unseen: unseen(program, coverage),
         sites,
+        through,
     }
 }
 

@@ -6,7 +6,12 @@ use std::{
 };
 
 use super::{
-    access::Kind, error::SitesError, image::SymbolSource, scan::Coverage, site::Site, value::Basis,
+    access::Kind,
+    error::SitesError,
+    image::SymbolSource,
+    scan::{Coverage, Through},
+    site::Site,
+    value::Basis,
 };
 
 /// Name of the JSON format.
@@ -33,6 +38,8 @@ pub struct SitesReport {
     pub unseen: Vec<String>,
     /// The sites, by address.
     pub sites: Vec<Site>,
+    /// Calls of functions that only hand out the mapping of a folio, by address.
+    pub through: Vec<Through>,
 }
 
 impl SitesReport {
@@ -107,6 +114,21 @@ impl SitesReport {
             for frame in source {
                 writeln!(out, "    {frame}")?;
             }
+        }
+        if !self.through.is_empty() {
+            writeln!(
+                out,
+                "\nthrough functions that hand out the mapping of a folio:"
+            )?;
+        }
+        for call in &self.through {
+            let Through {
+                symbol,
+                offset,
+                called,
+                ..
+            } = call;
+            writeln!(out, "{:<52} {called}", format!("{symbol}+{offset:#x}"))?;
         }
         writeln!(out)?;
         for sentence in &self.unseen {

@@ -161,6 +161,17 @@ pub(super) fn direct_argument<'a>(types: &'a TypeTable, name: &str) -> Option<&'
         .find(|record| DIRECT.contains(record))
 }
 
+/// Whether the function `name` only hands out the mapping of the folio or page that it is
+/// given, as `folio_mapping` does: what matters is then who calls it.
+#[must_use]
+pub fn hands_out_mapping(types: &TypeTable, name: &str) -> bool {
+    let record = |id| types.pointee(id).and_then(|to| types.name(to));
+    types.prototype(name).is_some_and(|prototype| {
+        record(prototype.returns) == Some("address_space")
+            && matches!(&*prototype.parameters, [only] if matches!(record(only.of), Some("folio" | "page")))
+    })
+}
+
 /// Whether the function `name`, whose arguments do not say so, walks page cache trees:
 /// these take only the cursor (`mm/filemap.c`, `mm/memfd.c`).
 #[must_use]

@@ -38,11 +38,34 @@ pub struct Coverage {
     pub jump_labels: u64,
 }
 
+/// A call of a function that hands out the mapping of the folio it is given.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Through {
+    /// The function in the source that calls.
+    pub function: String,
+    /// Symbol.
+    pub symbol: String,
+    /// Offset of the call from it, in bytes.
+    pub offset: u64,
+    /// The function that is called.
+    pub called: String,
+}
+
+/// What a scan finds.
+pub(super) struct Found {
+    /// Sites, by address.
+    pub(super) sites: Vec<Site>,
+    /// Calls of functions that hand out mappings, by address.
+    pub(super) through: Vec<Through>,
+    /// What was looked at.
+    pub(super) coverage: Coverage,
+}
+
 /// Rounds over the whole kernel.
 const ROUNDS: usize = 4;
 
 /// Everything found in `program`.
-pub(super) fn scan(program: &Program<'_>) -> (Vec<Site>, Coverage) {
+pub(super) fn scan(program: &Program<'_>) -> Found {
     let mut summaries = Summaries::default();
     let mut outcomes = analyse_all(program, &summaries, &|_, _| true);
     for _ in 1..ROUNDS {
@@ -73,6 +96,7 @@ pub(super) fn scan(program: &Program<'_>) -> (Vec<Site>, Coverage) {
         ..Coverage::default()
     };
     let mut found: BTreeMap<u64, (usize, Kind, Basis)> = BTreeMap::new();
+    let mut through = BTreeMap::new();
     for (at, outcome) in &outcomes {
         coverage.functions += 1;
         let typed = program
@@ -87,8 +111,31 @@ pub(super) fn scan(program: &Program<'_>) -> (Vec<Site>, Coverage) {
         for (address, (kind, basis)) in &outcome.accesses {
             found.entry(*address).or_insert((*at, *kind, *basis));
         }
+        for (address, called) in &outcome.through {
+            through.entry(*address).or_insert((*at, *called));
+        }
     }
-    (sites(program, &found), coverage)
+    Found {
+        sites: sites(program, &found),
+        through: calls(program, &through),
+        coverage,
+    }
+}
+
+/// The calls at these addresses: in which function, and of which.
+fn calls(program: &Program<'_>, through: &BTreeMap<u64, (usize, u64)>) -> Vec<Through> {
+    through
+        .iter()
+        .filter_map(|(address, (at, called))| {
+            let part = program.function_around(*address)?;
+            Some(Through {
+                function: program.functions.get(*at)?.source_name().to_owned(),
+                symbol: part.name.clone(),
+                offset: address - part.address,
+                called: program.function_at(*called)?.source_name().to_owned(),
+            })
+        })
+        .collect()
 }
 
 /// Analyses the functions that `wanted` accepts.

@@ -4,11 +4,12 @@
 //! [`Watcher`]: crate::kernel::watcher::Watcher
 
 mod files;
+mod pace;
 mod session;
 mod strata;
 mod tally;
 
 pub use files::{Files, device_of};
-pub use session::{Effort, Session, WatchOptions};
-pub use strata::{Population, Stratum};
-pub use tally::{HitKey, Subject, Sums, Tally, WindowSums};
+pub use session::{Effort, Session, WatchOptions, now};
+pub use strata::{Population, Share, Shares, Stratum};
+pub use tally::{HitKey, Span, Subject, Sums, Tally, WindowSums};

@@ -7,12 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sharestat_ebpf::records::FrameRecord;
+use sharestat_ebpf::records::{FrameRecord, WatchHit, mapping_state};
 
 use super::{
     files::Files,
+    pace::Pace,
     strata::{Population, Stratum, is_eligible},
-    tally::Tally,
+    tally::{Span, Tally},
 };
 use crate::{
     derefs::random::SplitMix,
@@ -49,11 +50,33 @@ pub struct Effort {
     pub censuses: u64,
 }
 
+impl Effort {
+    /// The share of the time in which breakpoints were moved or off without a pause.
+    #[must_use]
+    pub fn unseen(&self) -> f64 {
+        let unseen = (self.arming + self.census).as_secs_f64();
+        let all = unseen + self.watched.as_secs_f64();
+        if all > 0.0 { unseen / all } else { 0.0 }
+    }
+}
+
 /// Most folios whose first page is hashed at a census.
 const MOST_HASHED: usize = 32_768;
 
 /// A census is followed by at least so many times its own duration of watching.
 const LOOKING_SHARE: u32 = 10;
+
+/// A window is at least so many times as long as moving the breakpoints took: what runs
+/// meanwhile is slowed down, and what is seen has to be like what is not.
+const ARMING_SHARE: u32 = 10;
+
+/// The clock of the records (`bpf_ktime_get_ns`).
+#[must_use]
+pub fn now() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    // Never negative: it counts from the start of the machine.
+    Duration::try_from(now).unwrap_or_default()
+}
 
 /// A session.
 pub struct Session {
@@ -66,6 +89,7 @@ pub struct Session {
     /// The page cache as of the last census.
     pub population: Population,
     options: WatchOptions,
+    pace: Pace,
     random: SplitMix,
     mapping: u64,
     /// End and duration of the last census.
@@ -82,6 +106,7 @@ impl Session {
             tally,
             effort: Effort::default(),
             population: Population::default(),
+            pace: Pace::new(options.max_hz),
             random: SplitMix(options.seed),
             looked: None,
             options,
@@ -106,13 +131,16 @@ impl Session {
             }
             let folios: Vec<u64> = chosen.iter().map(|(_, folio)| *folio).collect();
             let before = self.tally.total();
+            let moving = self.effort.arming;
             let armed = self.arm(&folios)?;
-            let start = Instant::now();
-            thread::sleep(self.options.window);
+            let moving = self.effort.arming.saturating_sub(moving);
+            let start = now();
+            thread::sleep(self.options.window.max(ARMING_SHARE * moving));
             let watched = chosen.get(..armed).unwrap_or(&chosen);
-            self.close(watched, start);
+            let took = self.close(watched, start, &|hit| files.wants(hit.dev, hit.ino));
             let hits = self.tally.total() - before;
-            self.pause(hits, start.elapsed(), done);
+            let rest = self.pace.rest_after(hits, took);
+            self.pause(rest, done);
         }
         self.watcher.disarm();
         Ok(())
@@ -137,33 +165,46 @@ impl Session {
         Ok(armed)
     }
 
-    /// Takes in what was noticed, and ends the window that began at `start`.
-    pub fn close(&mut self, watched: &[(Stratum, u64)], start: Instant) {
+    /// Ends the window that began at `start`, takes in what was noticed of files that are
+    /// `wanted`, and returns how long the window was.
+    pub fn close(
+        &mut self,
+        watched: &[(Stratum, u64)],
+        start: Duration,
+        wanted: &dyn Fn(&WatchHit) -> bool,
+    ) -> Duration {
         let Self {
             watcher,
             tally,
             effort,
             mapping,
+            population,
             ..
         } = self;
-        watcher.drain(&mut |hit| tally.add(hit));
-        let took = start.elapsed();
+        // Moving the breakpoints takes about as long as a window, and the machine goes on
+        // meanwhile: what is noticed before and after counts for no rate.
+        let span = Span { start, end: now() };
+        watcher.drain(&mut |hit| {
+            if hit.state != mapping_state::FILE || wanted(hit) {
+                tally.add(hit, span);
+            }
+        });
         let words: Vec<(Stratum, u64)> = watched
             .iter()
             .map(|(stratum, folio)| (*stratum, folio + *mapping))
             .collect();
-        tally.end_window(&words, took.as_secs_f64());
+        tally.end_window(&words, &population.shares(), span);
+        let took = span.length();
         effort.watched += took;
         effort.windows += 1;
+        took
     }
 
-    /// After a window with more hits than are allowed in its time, waits for the rest.
-    fn pause(&mut self, hits: u64, took: Duration, done: &dyn Fn() -> bool) {
-        #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact")]
-        let due = Duration::from_secs_f64((hits as f64 / self.options.max_hz).min(10.0));
-        let Some(rest) = due.checked_sub(took) else {
+    /// Watches nothing for `rest`.
+    fn pause(&mut self, rest: Duration, done: &dyn Fn() -> bool) {
+        if rest.is_zero() {
             return;
-        };
+        }
         self.watcher.disarm();
         let start = Instant::now();
         while start.elapsed() < rest && !done() {

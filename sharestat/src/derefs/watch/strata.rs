@@ -81,6 +81,18 @@ pub(super) fn is_eligible(frame: &FrameRecord) -> bool {
     frame.flags & frame_flags::UPTODATE != 0 && frame.flags & bad == 0
 }
 
+/// What one folio of a stratum stands for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Share {
+    /// Folios in the stratum.
+    pub folios: f64,
+    /// Chance that a draw takes the stratum; 0 when it is empty.
+    pub chance: f64,
+}
+
+/// The share of each stratum.
+pub type Shares = [Share; Stratum::ALL.len()];
+
 /// The folios of one census, by stratum.
 #[derive(Clone, Debug, Default)]
 pub struct Population {
@@ -105,6 +117,38 @@ impl Population {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.folios.iter().all(Vec::is_empty)
+    }
+
+    /// What the folios of each stratum stand for, as [`Population::choose`] draws them.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "numbers of folios are far below 2^52"
+    )]
+    pub fn shares(&self) -> Shares {
+        let filled = self
+            .folios
+            .iter()
+            .filter(|folios| !folios.is_empty())
+            .count();
+        let first = self.count(Stratum::Duplicate) > 0;
+        Stratum::ALL.map(|stratum| {
+            let folios = self.count(stratum);
+            let even = if folios == 0 {
+                0.0
+            } else {
+                1.0 / filled as f64
+            };
+            let chance = match (first, stratum) {
+                (false, _) => even,
+                (true, Stratum::Duplicate) => 0.5 + 0.5 * even,
+                (true, _) => 0.5 * even,
+            };
+            Share {
+                folios: folios as f64,
+                chance,
+            }
+        })
     }
 
     /// Chooses up to `slots` different folios: duplicates half of the time where there
@@ -166,6 +210,32 @@ mod tests {
             Stratum::of(&frame(frame_flags::UPTODATE, 2), false),
             Stratum::Large
         );
+    }
+
+    #[test]
+    fn strata_are_drawn_as_often_as_their_shares_say() {
+        let mut population = Population::default();
+        for folio in 0..100 {
+            population.add(Stratum::Mapped, folio);
+            population.add(Stratum::Duplicate, 100 + folio);
+            population.add(Stratum::Large, 200 + folio);
+        }
+        let mut random = SplitMix(3);
+        let mut drawn = [0; Stratum::ALL.len()];
+        for _ in 0..3000 {
+            for (stratum, _) in population.choose(1, &mut random) {
+                drawn[stratum as usize] += 1;
+            }
+        }
+        for (share, drawn) in population.shares().iter().zip(drawn) {
+            let expected = 3000.0 * share.chance;
+            assert!(
+                (f64::from(drawn) - expected).abs() < 120.0,
+                "{drawn} of {expected}"
+            );
+        }
+        let all: f64 = population.shares().iter().map(|share| share.chance).sum();
+        assert!((all - 1.0).abs() < 1e-9);
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! Counts hits by instruction, stack and state of the folio, and the sums that rates and
 //! their intervals are estimated from. Pure: records go in.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use sharestat_ebpf::records::{WatchHit, frame_flags, mapping_state};
 
-use super::strata::Stratum;
+use super::strata::{Share, Shares, Stratum};
 
 /// What the word belonged to behind the access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,8 +49,30 @@ pub struct HitKey {
     pub stack: Box<[u64]>,
 }
 
+/// The time of one window, by the clock of the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// All breakpoints are set.
+    pub start: Duration,
+    /// None was moved yet.
+    pub end: Duration,
+}
+
+impl Span {
+    /// How long it is.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        self.end.saturating_sub(self.start)
+    }
+
+    fn contains(&self, hit: &WatchHit) -> bool {
+        (self.start..=self.end).contains(&Duration::from_nanos(hit.time_ns))
+    }
+}
+
 /// Sums over the windows of one stratum. The folios watched in one window are one unit of
-/// the sample: what happens at that moment happens to all of them.
+/// the sample: what happens at that moment happens to all of them. A window weighs as much
+/// as drawing the stratum was unlikely, so that all times count alike.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct WindowSums {
     /// Folios watched, each for one window.
@@ -56,18 +81,23 @@ pub struct WindowSums {
     pub windows: f64,
     /// Folio seconds watched.
     pub seconds: f64,
+    /// Seconds in which the stratum had folios at all.
+    pub present: f64,
+    /// Weighted folio seconds.
+    pub weighted: f64,
     /// Squares of them.
-    pub seconds_squared: f64,
+    pub weighted_squared: f64,
 }
 
-/// Sums over the windows of one stratum and instruction.
+/// Sums over the windows of one stratum and instruction. A hit counts as many times as the
+/// stratum had folios then, with the weight of the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sums {
-    /// Hits.
+    /// Weighted hits.
     pub hits: f64,
-    /// Squares of the hits per window.
+    /// Squares of the weighted hits per window.
     pub hits_squared: f64,
-    /// Hits times seconds.
+    /// Weighted hits times weighted seconds.
     pub hits_seconds: f64,
 }
 
@@ -84,8 +114,10 @@ pub struct Tally {
     pub sums: HashMap<(u64, usize), Sums>,
     /// Reads by the own census, which are not counted.
     pub own_reads: u64,
-    /// Hits of words that were no longer watched when the record was taken.
-    pub late: u64,
+    /// Seconds of all windows.
+    pub seconds: f64,
+    /// Hits outside of windows: while breakpoints were moved.
+    pub outside: u64,
     own: Vec<(u64, u64)>,
     step: usize,
     open: HashMap<(u64, u64), u64>,
@@ -107,8 +139,8 @@ impl Tally {
         self.step = step;
     }
 
-    /// Takes a record in.
-    pub fn add(&mut self, hit: &WatchHit) {
+    /// Takes a record in; for rates it counts when it is of the time of `window`.
+    pub fn add(&mut self, hit: &WatchHit, window: Span) {
         if self
             .own
             .iter()
@@ -145,13 +177,18 @@ impl Tally {
             Subject::Bare => self.left.insert(hit.watched),
             Subject::Tagged | Subject::Other => false,
         };
-        if counts {
+        if !window.contains(hit) {
+            self.outside += 1;
+        } else if counts {
             *self.open.entry((hit.watched, hit.ip)).or_default() += 1;
         }
     }
 
-    /// A window of `seconds` ended in which the words at `watched` were watched.
-    pub fn end_window(&mut self, watched: &[(Stratum, u64)], seconds: f64) {
+    /// The window ended in which the words at `watched` were watched; `shares` is what
+    /// each stratum was meanwhile.
+    pub fn end_window(&mut self, watched: &[(Stratum, u64)], shares: &Shares, window: Span) {
+        let seconds = window.length().as_secs_f64();
+        self.seconds += seconds;
         let mut seconds_of = [0.0; Stratum::ALL.len()];
         for (stratum, _) in watched {
             let at = *stratum as usize;
@@ -160,24 +197,39 @@ impl Tally {
                 *sum += seconds;
             }
         }
-        for (sums, seconds) in self.windows.iter_mut().zip(seconds_of) {
-            if seconds > 0.0 {
+        let weight = |share: &Share| {
+            if share.chance > 0.0 {
+                1.0 / share.chance
+            } else {
+                0.0
+            }
+        };
+        for ((sums, share), seconds_of) in self.windows.iter_mut().zip(shares).zip(&mut seconds_of)
+        {
+            if share.folios > 0.0 {
+                sums.present += seconds;
+            }
+            if *seconds_of > 0.0 {
+                sums.seconds += *seconds_of;
+                *seconds_of *= weight(share);
                 sums.windows += 1.0;
-                sums.seconds += seconds;
-                sums.seconds_squared += seconds * seconds;
+                sums.weighted += *seconds_of;
+                sums.weighted_squared += *seconds_of * *seconds_of;
             }
         }
         let mut hits_of: HashMap<(u64, usize), u64> = HashMap::new();
         for ((word, ip), hits) in self.open.drain() {
+            // Of a word of the window before, whose breakpoint was moved last.
             let Some((stratum, _)) = watched.iter().find(|(_, known)| *known == word) else {
-                self.late += hits;
+                self.outside += hits;
                 continue;
             };
             *hits_of.entry((ip, *stratum as usize)).or_default() += hits;
         }
         for ((ip, stratum), hits) in hits_of {
+            let share = shares.get(stratum).copied().unwrap_or_default();
             #[expect(clippy::cast_precision_loss, reason = "a window has few hits")]
-            let hits = hits as f64;
+            let hits = hits as f64 * share.folios * weight(&share);
             let seconds = seconds_of.get(stratum).copied().unwrap_or(0.0);
             let sums = self.sums.entry((ip, stratum)).or_default();
             sums.hits += hits;
@@ -209,9 +261,21 @@ mod tests {
     use super::*;
     use sharestat_ebpf::records::STACK_FRAMES;
 
+    /// Half a second.
+    const WINDOW: Span = Span {
+        start: Duration::from_millis(100),
+        end: Duration::from_millis(600),
+    };
+
+    /// One folio in each stratum, always drawn.
+    const SHARES: Shares = [Share {
+        folios: 1.0,
+        chance: 1.0,
+    }; Stratum::ALL.len()];
+
     fn hit(ip: u64, state: u8, flags: u16, writers: i32) -> WatchHit {
         WatchHit {
-            time_ns: 0,
+            time_ns: 200_000_000,
             ip,
             watched: 0x1018,
             mapping: 0,
@@ -235,10 +299,13 @@ mod tests {
     fn only_clean_uptodate_folios_without_writers_are_shareable() {
         let mut tally = Tally::default();
         let up = frame_flags::UPTODATE;
-        tally.add(&hit(1, mapping_state::FILE, up, 0));
-        tally.add(&hit(1, mapping_state::FILE, up, 1));
-        tally.add(&hit(1, mapping_state::FILE, up | frame_flags::DIRTY, 0));
-        tally.add(&hit(1, mapping_state::FILE, up, -1));
+        tally.add(&hit(1, mapping_state::FILE, up, 0), WINDOW);
+        tally.add(&hit(1, mapping_state::FILE, up, 1), WINDOW);
+        tally.add(
+            &hit(1, mapping_state::FILE, up | frame_flags::DIRTY, 0),
+            WINDOW,
+        );
+        tally.add(&hit(1, mapping_state::FILE, up, -1), WINDOW);
         let shareable: u64 = tally
             .hits
             .iter()
@@ -252,17 +319,17 @@ mod tests {
     #[test]
     fn own_reads_never_appear() {
         let mut tally = Tally::without(vec![(10, 20)]);
-        tally.add(&hit(15, mapping_state::FILE, 0, 0));
+        tally.add(&hit(15, mapping_state::FILE, 0, 0), WINDOW);
         assert_eq!((tally.total(), tally.own_reads), (0, 1));
     }
 
     #[test]
     fn rates_count_the_removal_and_nothing_after_it() {
         let mut tally = Tally::default();
-        tally.add(&hit(1, mapping_state::FILE, 0, 0));
-        tally.add(&hit(2, mapping_state::NONE, 0, 0));
-        tally.add(&hit(3, mapping_state::NONE, 0, 0));
-        tally.end_window(&[(Stratum::Mapped, 0x1018)], 0.5);
+        tally.add(&hit(1, mapping_state::FILE, 0, 0), WINDOW);
+        tally.add(&hit(2, mapping_state::NONE, 0, 0), WINDOW);
+        tally.add(&hit(3, mapping_state::NONE, 0, 0), WINDOW);
+        tally.end_window(&[(Stratum::Mapped, 0x1018)], &SHARES, WINDOW);
         let sums = |ip| {
             tally
                 .sums
@@ -271,6 +338,19 @@ mod tests {
         };
         assert_eq!((sums(1), sums(2), sums(3)), (Some(1.0), Some(1.0), None));
         assert!((tally.windows[Stratum::Mapped as usize].seconds - 0.5).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn what_happens_while_breakpoints_are_moved_counts_for_no_rate() {
+        let mut tally = Tally::default();
+        for time_ns in [99_999_999, 600_000_001] {
+            let mut hit = hit(1, mapping_state::FILE, 0, 0);
+            hit.time_ns = time_ns;
+            tally.add(&hit, WINDOW);
+        }
+        tally.end_window(&[(Stratum::Mapped, 0x1018)], &SHARES, WINDOW);
+        assert_eq!((tally.total(), tally.outside), (2, 2));
+        assert!(tally.sums.is_empty());
     }
 
     #[test]
@@ -284,9 +364,9 @@ mod tests {
         for (_, word) in words {
             let mut hit = hit(1, mapping_state::FILE, 0, 0);
             hit.watched = word;
-            tally.add(&hit);
+            tally.add(&hit, WINDOW);
         }
-        tally.end_window(&words, 0.5);
+        tally.end_window(&words, &SHARES, WINDOW);
         let mapped = Stratum::Mapped as usize;
         let windows = tally.windows[mapped];
         assert_eq!((windows.folios, windows.windows), (2, 1.0));

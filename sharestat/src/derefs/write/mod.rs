@@ -156,12 +156,14 @@ mod tests {
     fn html_has_every_table_sorts_numbers_and_fetches_nothing() {
         let mut document = sample::document();
         document.sites[0].context = Some("<script>alert(1)".to_owned());
+        document.sites[0].callers = [("shrink_folio_list".to_owned(), 7)].into();
         let page = text(|out| write_html(&document, out));
         for words in [
             "next_uptodate_folio+0x10",
             "data-value=\"5000\"",
             "memory_failure+0x20",
             "CONFIG_KSM",
+            "shrink_folio_list",
             "7 (87.50 %)",
         ] {
             assert!(page.contains(words), "'{words}' in {page}");

@@ -1,5 +1,5 @@
 //! The small tables of a document, which text, Markdown and HTML all show: faults, the
-//! classes of 2018, probes, options of the kernel.
+//! classes of 2018, who asks for a mapping through a function, probes, options of the kernel.
 
 use crate::derefs::{
     document::{Document, percent},
@@ -40,6 +40,13 @@ pub(super) fn tables(document: &Document) -> Vec<Plain> {
             class.shareable.to_string(),
         ]
     });
+    let callers = document.sites.iter().flat_map(|site| {
+        let mut callers: Vec<_> = site.callers.iter().collect();
+        callers.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
+        let row =
+            |(caller, hits): (&String, &u64)| vec![site.place(), caller.clone(), hits.to_string()];
+        callers.into_iter().map(row).collect::<Vec<_>>()
+    });
     let probes = document.probes.iter().map(|probe| {
         let set = if probe.set { "yes" } else { "no" };
         vec![probe.name.clone(), set.to_owned(), probe.note.clone()]
@@ -69,6 +76,11 @@ pub(super) fn tables(document: &Document) -> Vec<Plain> {
             title: "The classes of 2018",
             columns: vec!["said in 2018", "here", "sites", "hits", "shareable"],
             rows: classes.collect(),
+        },
+        Plain {
+            title: "Who asks for the mapping of a folio through a function",
+            columns: vec!["site", "called by", "hits"],
+            rows: callers.collect(),
         },
         Plain {
             title: "Probes",

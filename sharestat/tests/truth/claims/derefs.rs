@@ -1,9 +1,9 @@
 //! `derefs exercise` catches the code that is known to touch `folio->mapping`, and says
 //! of each access what the kernel's source says.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     binary,
@@ -14,8 +14,7 @@ use crate::{
 
 bpf_only!(
     exercise_reaches_what_is_known,
-    nothing_watched_nothing_claimed,
-    every_run_of_a_traced_site_counts,
+    nothing_watched_nothing_claimed
 );
 
 /// Functions that touch the mapping of a page that is read, mapped, unmapped and dropped:
@@ -39,7 +38,8 @@ const KNOWN: [&str; 4] = [
     "folio_mapping",
 ];
 
-fn document(arguments: &[&str]) -> Result<Value, Skip> {
+/// Runs `sharestat` with these arguments, which print a document.
+pub(super) fn document(arguments: &[&str]) -> Result<Value, Skip> {
     let run = binary::finish(binary::command(arguments));
     // Virtual machines exist that give no debug registers.
     if run.status.code() == Some(4) && run.stderr.contains("breakpoint") && !in_guest() {
@@ -82,6 +82,13 @@ fn exercise_reaches_what_is_known(_: Engine) -> Outcome {
             "'{function}' is missing among {hits:?}"
         );
     }
+    // Reclaim asks for the mapping through a function of its own.
+    let sites = document["sites"].as_array().expect("a list of sites");
+    assert!(
+        sites.iter().any(|site| site["function"] == "folio_mapping"
+            && site["callers"]["shrink_folio_list"].as_u64() > Some(0)),
+        "{sites:?}"
+    );
     // Its own reads never appear, and every access is of a known instruction.
     assert!(
         hits.keys()
@@ -112,105 +119,6 @@ fn exercise_reaches_what_is_known(_: Engine) -> Outcome {
             "{found}"
         );
     }
-    Ok(())
-}
-
-/// A list of one site, `__filemap_remove_folio`'s store, from what `exercise` saw.
-fn list_of_one(document: &Value, text_start: u64) -> Option<Value> {
-    let sites = document["sites"].as_array()?;
-    let site = sites
-        .iter()
-        .find(|site| site["function"] == "__filemap_remove_folio" && site["kind"] == "store")?;
-    let instruction = site["instruction"].as_str()?;
-    // `mov qword ptr [rbx+0x18], 0x0`
-    let operand = instruction.split(['[', ']']).nth(1)?;
-    let (base, displacement) = operand.split_once("+0x")?;
-    let offset = site["offset"].as_u64()?;
-    let start = symbol("__filemap_remove_folio")?;
-    Some(json!({
-        "release": rustix::system::uname().release().to_string_lossy(),
-        "build_id": null,
-        "text_start": text_start,
-        "sites": [{
-            "id": site["id"],
-            "address": start + offset,
-            "symbol": "__filemap_remove_folio",
-            "offset": offset,
-            "function": "__filemap_remove_folio",
-            "instruction": instruction,
-            "base": base.to_uppercase(),
-            "displacement": i32::from_str_radix(displacement, 16).ok()?,
-            "kind": "store",
-            "basis": "typed",
-            "direct": null,
-            "subsystem": "mm",
-        }],
-    }))
-}
-
-/// Address of a kernel symbol.
-fn symbol(name: &str) -> Option<u64> {
-    let symbols = fs::read_to_string("/proc/kallsyms").ok()?;
-    let line = symbols
-        .lines()
-        .find(|line| line.split_whitespace().nth(2) == Some(name))?;
-    u64::from_str_radix(line.split_whitespace().next()?, 16).ok()
-}
-
-fn every_run_of_a_traced_site_counts(_: Engine) -> Outcome {
-    /// Folios that the steps of the workload drop at the very least: one a step.
-    const DROPPED: u64 = 4;
-    if !Path::new("/sys/bus/event_source/devices/kprobe").is_dir() {
-        return Err(Skip("this kernel has no kprobes".to_owned()));
-    }
-    let scratch = Scratch::new();
-    let filesystem = Filesystem::with_files(Kind::Ext4, &scratch, "files", &[])?;
-    let place = filesystem.root().to_str().expect("a plain path").to_owned();
-    let seen = document(&[
-        "derefs", "exercise", "--dir", &place, "--rounds", "1", "--format", "json",
-    ])?;
-    let start = symbol("_stext").expect("the kernel has a start of text");
-    let list = list_of_one(&seen, start).expect("the store was seen");
-    let path = scratch.path().join("list.json");
-    fs::write(&path, list.to_string()).expect("a list is written");
-    // The workload drops files of four pages, several times, one folio at a time.
-    let program = binary::path();
-    let run = binary::finish(binary::command([
-        "derefs",
-        "trace",
-        "--sites",
-        path.to_str().expect("a plain path"),
-        "--format",
-        "json",
-        "--output",
-        scratch
-            .path()
-            .join("trace.json")
-            .to_str()
-            .expect("a plain path"),
-        "--",
-        program.to_str().expect("a plain path"),
-        "derefs",
-        "exercise",
-        "--drive-only",
-        "--rounds",
-        "1",
-        "--dir",
-        &place,
-    ]));
-    assert!(run.status.success(), "{run:?}");
-    let traced = fs::read(scratch.path().join("trace.json")).expect("a result");
-    let traced: Value = serde_json::from_slice(&traced).expect("it is JSON");
-    assert_eq!(traced["schema"], "sharestat.derefs-trace/v1");
-    let count = |field: &str| {
-        traced["sites"][0][field]
-            .as_u64()
-            .unwrap_or_else(|| panic!("a count in {traced}"))
-    };
-    assert!(count("hits") >= DROPPED, "{traced}");
-    // Locked, uptodate and clean is what the page cache lets go.
-    let shareable = count("shareable_hits");
-    assert!(shareable >= 1 && shareable <= count("hits"), "{traced}");
     Ok(())
 }
 

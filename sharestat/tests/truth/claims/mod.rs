@@ -4,6 +4,7 @@ mod avoidable;
 mod bad_input;
 mod coverage;
 mod derefs;
+mod derefs_trace;
 mod erofs_sharing;
 mod image_files;
 mod interruption;

@@ -86,6 +86,7 @@ impl TypeTable {
             ("takes_list", signature(&[("folio_list", 3)], 0)),
             ("takes_mapping", signature(&[("mapping", 5)], 0)),
             ("returns_folio", signature(&[], 9)),
+            ("gives_mapping", signature(&[("folio", 9)], 5)),
             ("fills_batch", signature(&[("fbatch", 18)], 1)),
             ("fills_page", signature(&[("pages", 21)], 1)),
             ("xas_load", signature(&[("xas", 22)], 13)),
