@@ -73,11 +73,13 @@ impl Place {
     }
 }
 
-/// The Python that has `DuckDB` and jsonschema; without it the test that asks is skipped.
+/// The Python that has `DuckDB`, jsonschema and junitparser; without it the test that asks is skipped.
 pub(crate) fn python() -> Option<PathBuf> {
     let python = env::var_os("SHARESTAT_PYTHON").map(PathBuf::from);
     if python.is_none() {
-        skipped("no Python with DuckDB and jsonschema ('cargo xtask test native' makes one)");
+        skipped(
+            "no Python with DuckDB, jsonschema and junitparser ('cargo xtask test native' makes one)",
+        );
     }
     python
 }

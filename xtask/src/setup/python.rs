@@ -1,5 +1,5 @@
 //! A Python with the packages that read our files in tests: `DuckDB` for tables of pages,
-//! jsonschema for documents; Grafana's types and Kubernetes' schemas for what is in
+//! jsonschema for documents, junitparser for test results; Grafana's types and Kubernetes' schemas for what is in
 //! `contrib/`. From `PyPI`, pinned, in the cache.
 
 use std::{path::PathBuf, process::Command};
@@ -10,9 +10,10 @@ use super::Step;
 use crate::{cache::Cache, process::Run};
 
 /// What is installed; a change of one makes a new folder.
-const PACKAGES: [&str; 4] = [
+const PACKAGES: [&str; 5] = [
     "duckdb==2.0.1",
     "jsonschema==4.26.0",
+    "junitparser==5.0.3",
     "grafana-foundation-sdk==1769699998!10.1.0",
     "kubernetes-validate==1.37.0",
 ];

@@ -78,9 +78,7 @@ impl Pencil<'_, '_> {
         self.fill(part, place, 0.2)?;
         let head = if height > 3.0 * HEAD { HEAD } else { 0.0 };
         if head > 0.0 {
-            let bytes = part.bytes();
-            let room = letters(width).saturating_sub(bytes.chars().count() + 1);
-            let label = format!("{bytes} {}", ending(&part.name, room));
+            let label = headed(&part.name, &part.bytes(), letters(width));
             self.write(&label, [left, top, width, head], 14)?;
         }
         // A margin around layers, none around files.
@@ -122,9 +120,9 @@ impl Pencil<'_, '_> {
     }
 }
 
-/// How many letters fit: about 7.5 pixels each.
+/// How many letters fit: about 7 pixels each.
 fn letters(width: f64) -> usize {
-    let room = whole(((width - 8.0) / 7.5).max(0.0));
+    let room = whole(((width - 8.0) / 7.0).max(0.0));
     usize::try_from(room).unwrap_or(0)
 }
 
@@ -135,6 +133,16 @@ fn named(name: &str, bytes: &str, room: usize) -> String {
         return both;
     }
     ending(name, room)
+}
+
+/// Bytes before a name; without them where too little of the name would be left.
+fn headed(name: &str, bytes: &str, room: usize) -> String {
+    const ENOUGH: usize = 12;
+    let left = room.saturating_sub(bytes.chars().count() + 1);
+    if left < ENOUGH.min(name.chars().count()) {
+        return ending(name, room);
+    }
+    format!("{bytes} {}", ending(name, left))
 }
 
 /// A name, or the end of it, by which long names differ.
@@ -177,5 +185,10 @@ mod tests {
         assert_eq!(named("libc.so", "4.0 KiB", 15), "libc.so 4.0 KiB");
         assert_eq!(named("libc.so", "4.0 KiB", 14), "libc.so");
         assert_eq!(named("libcrypto.so.3", "4.0 KiB", 6), "….so.3");
+        assert_eq!(headed("no image", "4.0 KiB", 16), "4.0 KiB no image");
+        assert_eq!(headed("no image", "4.0 KiB", 15), "no image");
+        let name = "registry.example/worker:1 [2/3]";
+        assert_eq!(headed(name, "4.0 KiB", 20), "4.0 KiB …ker:1 [2/3]");
+        assert_eq!(headed(name, "4.0 KiB", 19), "…ple/worker:1 [2/3]");
     }
 }
