@@ -28,10 +28,10 @@ pub(super) fn read(
     root: &Path,
     seed: Seed,
     limits: Limits,
-    room: &Room,
+    space: &Room,
     progress: &Progress,
 ) -> Result<Contents, Error> {
-    let (mut contents, files) = walk(root, room, progress)?;
+    let (mut contents, files) = walk(root, space, progress)?;
     let sum = files
         .iter()
         .try_fold(0_u64, |sum, (_, size)| sum.checked_add(*size));
@@ -81,7 +81,7 @@ fn open(file: &Path) -> io::Result<File> {
 /// All names, and the files to read, one for all names of an inode.
 fn walk(
     root: &Path,
-    room: &Room,
+    space: &Room,
     progress: &Progress,
 ) -> Result<(Contents, Vec<(PathBuf, u64)>), Error> {
     let mut contents = Contents::default();
@@ -103,7 +103,9 @@ fn walk(
             if progress.stopped() {
                 return Ok((contents, files));
             }
-            let taken = room.take_entry().and_then(|()| room.take_names(name.len()));
+            let taken = space
+                .take_entry()
+                .and_then(|()| space.take_names(name.len()));
             taken.map_err(|why| Error::refused(root, why))?;
             let Ok(metadata) = entry.metadata() else {
                 contents.left_out.unreadable += 1;

@@ -83,20 +83,20 @@ fn read_layers<'i>(
     for layer in images.iter().flat_map(|image| &image.layers) {
         distinct.entry(&layer.digest).or_insert(&layer.from);
     }
-    let room = Room::new(options.limits);
+    let space = Room::new(options.limits);
     let (mut tars, mut contents) = (Vec::new(), HashMap::new());
     for (digest, from) in distinct {
         match from {
             From::Tar(blob) => tars.push((digest, blob)),
             From::Directory(root) => {
-                let found = directory::read(root, options.seed, options.limits, &room, progress)?;
+                let found = directory::read(root, options.seed, options.limits, &space, progress)?;
                 contents.insert(digest, found);
             }
         }
     }
     let read = parallel::each(&tars, |(digest, blob)| {
         let stream = blob.unpacked(options.limits)?;
-        match layer::read(stream, options.seed, &room, progress) {
+        match layer::read(stream, options.seed, &space, progress) {
             Ok(found) => Ok((*digest, found)),
             // Interrupted: what was read of a layer says nothing of the rest of it.
             Err(_) if progress.stopped() => Ok((*digest, Contents::default())),

@@ -73,7 +73,7 @@ struct Extended {
 pub(super) fn read(
     stream: impl Read,
     seed: Seed,
-    room: &Room,
+    space: &Room,
     progress: &Progress,
 ) -> io::Result<Contents> {
     let mut contents = Contents::default();
@@ -83,7 +83,7 @@ pub(super) fn read(
     // Raw: the crate would read extended headers of any size, and unfold sparse files.
     for entry in archive.entries()?.raw(true) {
         let mut entry = entry?;
-        room.take_entry().map_err(refused)?;
+        space.take_entry().map_err(refused)?;
         if progress.stopped() {
             return Err(io::ErrorKind::Interrupted.into());
         }
@@ -110,7 +110,7 @@ pub(super) fn read(
         if name.is_empty() {
             continue;
         }
-        room.take_names(name.len()).map_err(refused)?;
+        space.take_names(name.len()).map_err(refused)?;
         if contents.take_whiteout(&name) {
             continue;
         }
@@ -133,7 +133,7 @@ pub(super) fn read(
                     .or_else(|| header.map(std::borrow::Cow::into_owned))
                     .unwrap_or_default();
                 let target = path::normal(&raw).map_err(refused)?;
-                room.take_names(target.len()).map_err(refused)?;
+                space.take_names(target.len()).map_err(refused)?;
                 links.push((name, target));
             }
             EntryType::Directory => {

@@ -33,7 +33,7 @@ impl Default for Limits {
         Self {
             layer_bytes: 64 << 30,
             small_bytes: 1 << 30,
-            entries: 4_000_000,
+            entries: 2_000_000,
             name_bytes: 256 << 20,
         }
     }

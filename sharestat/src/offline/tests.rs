@@ -357,8 +357,8 @@ fn links_to_links_that_come_later_take_no_square_of_time() {
         .collect();
     entries.push(Entry::File("l19999", b"x"));
     let began = crate::fuzzing::cpu_time();
-    let (seed, room) = (Seed::fixed(7), Room::new(Limits::default()));
-    let contents = super::layer::read(&layer(&entries)[..], seed, &room, &Progress::default())
+    let (seed, space) = (Seed::fixed(7), Room::new(Limits::default()));
+    let contents = super::layer::read(&layer(&entries)[..], seed, &space, &Progress::default())
         .expect("it is a layer");
     assert_eq!(contents.names.len(), 20_000);
     assert!(contents.names.values().all(|file| *file == Some(0)));
