@@ -88,8 +88,8 @@ fn read_layers<'i>(
     for (digest, from) in distinct {
         match from {
             From::Tar(blob) => tars.push((digest, blob)),
-            From::Directory(root) => {
-                let found = directory::read(root, options.seed, options.limits, &space, progress)?;
+            From::Directory(place) => {
+                let found = directory::read(place, options.seed, options.limits, &space, progress)?;
                 contents.insert(digest, found);
             }
         }

@@ -12,11 +12,11 @@ use crate::{
     identity::{memory, mounts::MountTable},
     model::{
         files::survey_files,
-        groups::group_rows,
+        groups::{GroupRow as Held, group_rows},
         inode::InodeId,
         kin::Kin,
         layers::ContainerId,
-        measurement::{FileIdentity, Measurement},
+        measurement::{FileIdentity, Filesystem, Measurement},
         savings::savings_of,
         units::Bytes,
     },
@@ -137,6 +137,25 @@ pub(super) fn whole(share: f64) -> Bytes {
     Bytes(share.round() as u64)
 }
 
+fn filesystem_row(row: &Held, filesystem: &Filesystem, zero: Bytes) -> GroupRow {
+    let name = filesystem.mount_point.as_deref();
+    GroupRow {
+        id: filesystem.dev.to_string().into(),
+        name: name.unwrap_or(&filesystem.id).into(),
+        directory: "".into(),
+        kind: filesystem.fs_type.as_str().into(),
+        layers: Arc::from([]),
+        resident: row.resident,
+        duplicate: row.duplicate,
+        exclusive: row.exclusive,
+        saving: whole(row.saving_share),
+        zero,
+        proportional: None,
+        charged: None,
+        container: None,
+    }
+}
+
 fn make(measurement: &Measurement, charged: &HashMap<ContainerId, Bytes>) -> Rows {
     let index = &measurement.index;
     let identity = &measurement.identity;
@@ -192,24 +211,9 @@ fn make(measurement: &Measurement, charged: &HashMap<ContainerId, Bytes>) -> Row
         .zip(&identity.filesystems)
         .enumerate()
         .filter(|(_, (row, _))| row.resident != Bytes(0))
-        .map(|(number, (row, filesystem))| GroupRow {
-            id: filesystem.dev.to_string().into(),
-            name: filesystem
-                .mount_point
-                .as_deref()
-                .unwrap_or(&filesystem.id)
-                .into(),
-            directory: "".into(),
-            kind: filesystem.fs_type.as_str().into(),
-            layers: Arc::from([]),
-            resident: row.resident,
-            duplicate: row.duplicate,
-            exclusive: row.exclusive,
-            saving: whole(row.saving_share),
-            zero: zeros.get(&number).copied().unwrap_or_default(),
-            proportional: None,
-            charged: None,
-            container: None,
+        .map(|(number, (row, filesystem))| {
+            let zero = zeros.get(&number).copied().unwrap_or_default();
+            filesystem_row(&row, filesystem, zero)
         })
         .collect();
     let kin = Kin::of(index, identity);
