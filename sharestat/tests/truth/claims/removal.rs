@@ -139,10 +139,12 @@ fn large_folios_are_hashed_before_reclaim_takes_them(_: Engine) -> Outcome {
     let recorded = recording.finish();
     if recorded.has_hook("__remove_mapping") {
         stage.assert_known(&recorded, gone);
-        if kernel_version() < (6, 12) && large == 0 {
+        // From 7.0 on /proc/kpageflags does not tell which folios of files are large.
+        let told = kernel_version() < (7, 0);
+        if large == 0 && kernel_version() < (6, 12) {
             not_here("this kernel made no folio that is too large for the delete hook");
         } else {
-            assert!(large > 0, "no large folio: the stage is not set");
+            assert!(large > 0 || !told, "no large folio: the stage is not set");
         }
     } else {
         let seen = recorded.avoidable();
