@@ -49,7 +49,7 @@ counters! {
     RunsUnmerged = "runs_unmerged",
     /// Folios in an event hook that could not be read.
     FolioUnreadable = "folio_unreadable",
-    /// Folios in an event hook whose inode did not validate.
+    /// Folios in an event hook whose mapping or inode did not validate.
     InodeUnreadable = "inode_unreadable",
     /// Pages hashed just before their removal.
     HashedAtRemoval = "hashed_at_removal",
@@ -59,12 +59,14 @@ counters! {
     RemovalNotStable = "removal_not_stable",
     /// Pages removed unhashed because their folio is too large for the delete hook.
     RemovalTooLarge = "removal_too_large",
-    /// Scratch buffer found busy: a page was not hashed.
-    ScratchBusy = "scratch_busy",
+    /// Pages removed unhashed because their inode did not validate.
+    RemovalNoInode = "removal_no_inode",
     /// Frames the census walked.
     FramesWalked = "frames_walked",
     /// Blocks of 64 frames without a memory map (holes).
     FrameHoles = "frame_holes",
+    /// Page structures that the census could not read a second time.
+    FrameUnreadable = "frame_unreadable",
     /// Folios rejected by the census: inode did not validate.
     FrameInodeRejected = "frame_inode_rejected",
     /// Hash requests whose inode was no longer the one asked for.

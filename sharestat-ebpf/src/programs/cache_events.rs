@@ -122,6 +122,8 @@ pub(crate) fn page_added(ctx: RawTracePointContext) -> i32 {
                 mapping,
                 order,
             ));
+        } else {
+            count(Counter::InodeUnreadable, 1);
         }
     } else {
         count(Counter::FolioUnreadable, 1);
@@ -159,6 +161,8 @@ pub(crate) fn page_removed(ctx: RawTracePointContext) -> i32 {
             removal::hash_small(address, &folio, &said);
             frame_state::forget(frame_of(address), order);
             announce(&said);
+        } else {
+            count(Counter::InodeUnreadable, 1);
         }
     } else {
         count(Counter::FolioUnreadable, 1);
@@ -185,6 +189,8 @@ pub(crate) fn page_dirtied(ctx: RawTracePointContext) -> i32 {
                 mapping,
                 order,
             ));
+        } else {
+            count(Counter::InodeUnreadable, 1);
         }
     } else {
         count(Counter::FolioUnreadable, 1);

@@ -154,8 +154,10 @@ pub(crate) extern "C" fn report_folio(
     let frame = walk.frame + position;
     let address = structure_of(frame);
     let Some(folio) = Folio::read(address) else {
+        count(Counter::FrameUnreadable, 1);
         return 0;
     };
+    // No page cache, or none any more since the block was copied.
     let Some(mapping) = folio.mapping() else {
         return 0;
     };

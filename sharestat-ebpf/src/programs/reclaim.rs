@@ -80,14 +80,20 @@ pub(crate) fn reclaim_enter(ctx: FEntryContext) -> i32 {
     let mapping = argument(ctx.as_ptr(), 0);
     let address = argument(ctx.as_ptr(), 1);
     let Some(folio) = Folio::read(address) else {
+        count(Counter::FolioUnreadable, 1);
         return 0;
     };
     let order = folio.order(address);
     let pages = 1_u32 << (order & 15);
-    if pages <= HASHED_EVENT_PAGES as u32 || !removal::is_stable(&folio) {
+    // Small folios, and those that are not stable, are left to the delete hook, which counts
+    // what it does not hash. Memory on its way to swap comes by here, too.
+    if pages <= HASHED_EVENT_PAGES as u32 || !removal::is_stable(&folio) || folio.is_swap_cache() {
         return 0;
     }
+    let frame = frame_of(address);
+    frame_state::set_seen_by_reclaim(frame);
     let Some(inode) = Inode::of_mapping(mapping) else {
+        count(Counter::RemovalNoInode, u64::from(pages));
         return 0;
     };
     let mut run = FolioRun {
@@ -98,7 +104,7 @@ pub(crate) fn reclaim_enter(ctx: FEntryContext) -> i32 {
             mapping,
             0,
         ),
-        frame: frame_of(address),
+        frame,
         index: folio.index(),
         size: inode.size(),
     };
@@ -118,6 +124,8 @@ pub(crate) fn add_done(ctx: FExitContext) -> i32 {
         if folio.has(layout!(flag_workingset)) {
             count(Counter::WorkingsetRefaults, 1);
         }
+    } else {
+        count(Counter::FolioUnreadable, 1);
     }
     0
 }
@@ -148,6 +156,8 @@ fn shmem(result: u64, context: *mut core::ffi::c_void) -> i32 {
         let mut said = Announcement::of(event_kind::ADDED, 0, &folio, argument(context, 1), order);
         said.index = argument(context, 2);
         announce(&said);
+    } else {
+        count(Counter::FolioUnreadable, 1);
     }
     0
 }

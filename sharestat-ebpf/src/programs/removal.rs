@@ -33,7 +33,9 @@ struct Bucket {
 #[map]
 static REMOVAL_TOKENS: PerCpuArray<Bucket> = PerCpuArray::with_max_entries(1, 0);
 
-/// Scratch of one user of this module; each hook has its own.
+/// Scratch of one user of this module; each hook has its own. Never busy: the delete hook
+/// runs with interrupts off, and the kernel lets no trampoline interrupt itself on one CPU
+/// (it counts that as a recursion miss).
 #[repr(C)]
 pub(crate) struct Scratch {
     page: Page,
@@ -128,7 +130,12 @@ pub(crate) fn hash_run(
     repeat(pages, hash_next, &mut run);
     // SAFETY: a map value of this CPU.
     let record = unsafe { &mut (*scratch).record };
-    if run.hashed != 0 && runs::describe(&mut record.event, said) {
+    if run.hashed == 0 {
+        return;
+    }
+    // The collector has to know of the pages before it hears of their contents.
+    runs::send_added(said.mapping);
+    if runs::describe(&mut record.event, said) {
         record.event.kind = event_kind::HASHED;
         record.event.pages = run.hashed as u32;
         count(Counter::HashedAtRemoval, run.hashed);
@@ -153,10 +160,13 @@ pub(crate) fn hash_small(address: u64, folio: &Folio, said: &Announcement) {
         return;
     }
     if said.order > SMALL_ORDER {
-        count(Counter::RemovalTooLarge, pages);
+        if !frame_state::seen_by_reclaim(frame) {
+            count(Counter::RemovalTooLarge, pages);
+        }
         return;
     }
     let Some(inode) = Inode::of_mapping(said.mapping) else {
+        count(Counter::RemovalNoInode, pages);
         return;
     };
     let size = inode.size();

@@ -178,6 +178,33 @@ pub(crate) fn announce(said: &Announcement) {
     unsafe { core::ptr::write_volatile(&raw mut pending.busy, 0) };
 }
 
+/// Sends this CPU's pending run when it says that pages of `mapping` came.
+#[inline(always)]
+pub(crate) fn send_added(mapping: u64) {
+    let Some(pending) = PENDING.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: see `announce`.
+    let pending = unsafe { &mut *pending };
+    // SAFETY: see `announce`.
+    let busy = unsafe { core::ptr::read_volatile(&raw const pending.busy) } != 0;
+    if busy
+        || pending.event.pages == 0
+        || pending.mapping != mapping
+        || pending.event.kind != event_kind::ADDED
+    {
+        return;
+    }
+    // SAFETY: see `announce`.
+    unsafe { core::ptr::write_volatile(&raw mut pending.busy, 1) };
+    barrier();
+    send(&pending.event);
+    pending.event.pages = 0;
+    barrier();
+    // SAFETY: see `announce`.
+    unsafe { core::ptr::write_volatile(&raw mut pending.busy, 0) };
+}
+
 /// Sends the pending run of the CPU it runs on (test run, pinned).
 #[raw_tracepoint(tracepoint = "sys_enter")]
 pub(crate) fn flush_runs(_ctx: RawTracePointContext) -> i32 {

@@ -38,12 +38,15 @@ pub(super) fn run(arguments: &TopArgs, common: &Common) -> Result<Exit, Failure>
         let reader = Reader::open(path).map_err(replay::failure)?;
         return replay::run(reader, show, common, files, derefs);
     }
-    // A pipe looks the same for everybody.
-    let config = if is_on_screen(show) {
+    // A pipe looks the same for everybody, and gets one picture unless it asks for more.
+    let on_screen = is_on_screen(show);
+    let config = if on_screen {
         config::read()?
     } else {
         Config::default()
     };
+    let mut show = show.clone();
+    show.once |= !on_screen && !show.wants_stream();
     let every = if show.once {
         stream::ONCE_EVERY
     } else {
@@ -63,13 +66,13 @@ pub(super) fn run(arguments: &TopArgs, common: &Common) -> Result<Exit, Failure>
         log_level: arguments.instrument.log_level(),
         ask_storage: !show.once,
     })?;
-    if is_on_screen(show) {
+    if on_screen {
         screen::show(
             move |frames, commands| screen::measure(live, derefs, frames, commands),
-            screen::options(show, common, config, files),
+            screen::options(&show, common, config, files),
         )
     } else {
-        stream::print(live, show, &files)
+        stream::print(live, &show, &files)
     }
 }
 

@@ -67,9 +67,14 @@ const FRAMES_PER_STATE_BLOCK: u64 = 4096;
 /// Pages a verifier log is cut to in messages.
 const LOG_LINES: usize = 6;
 
+/// The object's bytes, where the build has any.
+fn bytes_of(object: Option<&'static [u8]>) -> Result<&'static [u8], Error> {
+    object.ok_or(Error::WithoutBpf)
+}
+
 /// Creates the maps and prepares the programs; loads none of them yet.
 pub(super) fn open(parameters: &Parameters) -> Result<Ebpf, Error> {
-    let bytes = OBJECT.ok_or(Error::WithoutBpf)?;
+    let bytes = bytes_of(OBJECT)?;
     let layout = parameters.layout.to_words();
     let wake = u64::from(parameters.ring_bytes) / 4;
     let blocks = parameters.frames.div_ceil(FRAMES_PER_STATE_BLOCK).max(1);
@@ -238,6 +243,7 @@ pub(super) fn map_error(map: &'static str, error: aya::maps::MapError) -> Error 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::error::Class;
 
     #[test]
     fn zoneinfo_gives_the_end_of_the_last_zone() {
@@ -248,11 +254,39 @@ mod tests {
     }
 
     #[test]
-    fn the_verifier_log_is_cut_to_its_end() {
+    fn a_refused_program_is_told_with_the_end_of_the_verifiers_log() {
         let lines: Vec<String> = (0..100).map(|line| format!("{line}: insn")).collect();
-        let log = lines.join("\n");
-        let end = last_lines(&log);
-        assert_eq!(end.lines().count(), LOG_LINES + 1);
-        assert!(end.ends_with("99: insn"));
+        let refused = ProgramError::LoadError {
+            io_error: std::io::Error::from_raw_os_error(13),
+            verifier_log: aya_obj::VerifierLog::new(lines.join("\n") + "\n\n"),
+        };
+        let error = program_error("page_added", &refused);
+        let mut expected = "the kernel refused the BPF program 'page_added': \
+                            Permission denied (os error 13)"
+            .to_owned();
+        for line in 94..100 {
+            expected += &format!("\n    {line}: insn");
+        }
+        assert_eq!(error.to_string(), expected);
+        // The verifier had its say: no privilege would change it.
+        assert_eq!(error.class(), Class::Unsupported);
+        let silent = ProgramError::LoadError {
+            io_error: std::io::Error::from_raw_os_error(1),
+            verifier_log: aya_obj::VerifierLog::new(String::new()),
+        };
+        let error = program_error("page_added", &silent);
+        assert_eq!(error.to_string().lines().count(), 1, "{error}");
+        assert_eq!(error.class(), Class::Privilege);
+    }
+
+    #[test]
+    fn a_build_without_programs_says_so_and_what_works_instead() {
+        let Err(error) = bytes_of(None) else {
+            panic!("there are no bytes");
+        };
+        let words = error.to_string();
+        assert!(words.contains("built without its BPF programs"), "{words}");
+        assert!(words.contains("--engine user"), "{words}");
+        assert_eq!(error.class(), Class::Unsupported);
     }
 }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use crate::{
+    bpf_objects,
     harness::{Engine, OrFail, patience},
     report::Report,
 };
@@ -123,6 +124,29 @@ impl Running {
     /// Sends a signal; a process that ended already is no failure.
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         signal_child(&self.child, signal);
+    }
+
+    /// Waits until it holds a BPF object of this kind; false when it ended before.
+    #[track_caller]
+    pub(crate) fn holds(&mut self, kind: &str) -> bool {
+        let id = self.child.id().to_string();
+        let start = Instant::now();
+        while !bpf_objects::held_by(&id)
+            .iter()
+            .any(|object| object.0 == kind)
+        {
+            if self
+                .child
+                .try_wait()
+                .or_fail("waiting for a child")
+                .is_some()
+            {
+                return false;
+            }
+            assert!(start.elapsed() < patience(), "it never holds a {kind}");
+            thread::sleep(Duration::from_millis(1));
+        }
+        true
     }
 
     /// Waits for its end.

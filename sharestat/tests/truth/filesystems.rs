@@ -124,6 +124,11 @@ impl Filesystem {
         Ok(filesystem)
     }
 
+    /// Of which kind it is.
+    pub(crate) const fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// Where its files are.
     pub(crate) fn root(&self) -> &Path {
         &self.root

@@ -35,6 +35,11 @@ impl Watched {
         Self { map, frames }
     }
 
+    /// The frame of each page, `None` where it was not cached.
+    pub(crate) fn frames(self) -> Vec<Option<u64>> {
+        self.frames
+    }
+
     /// The flags of each page now, `None` where it was not cached.
     pub(crate) fn flags(&self) -> Vec<Option<u64>> {
         assert!(self.map.is_some() || self.frames.is_empty());

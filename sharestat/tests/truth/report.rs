@@ -1,7 +1,7 @@
 //! A report of the binary, read as plain JSON: what must hold in every report, and how
 //! it differs from what was expected.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde_json::Value;
 
@@ -10,6 +10,7 @@ use crate::{
     expectation::{Expected, ExpectedFile, ExpectedSaving},
     harness::OrFail,
     residency,
+    rows::{is_row_of, share, whole},
 };
 
 const REASONS: [&str; 6] = [
@@ -58,6 +59,28 @@ impl Report {
     /// Pages skipped for `reason`.
     pub(crate) fn skipped(&self, reason: &str) -> u64 {
         self.number(&format!("/coverage/skipped/{reason}"))
+    }
+
+    /// How the hook at `event` is attached.
+    #[track_caller]
+    pub(crate) fn hook(&self, event: &str) -> &str {
+        let hooks = self.0["measurement"]["hooks"].as_array();
+        let mut found = hooks
+            .into_iter()
+            .flatten()
+            .filter(|hook| hook["event"] == event);
+        let attached = found.next().and_then(|hook| hook["attached"].as_str());
+        attached.unwrap_or_else(|| panic!("no hook '{event}' in {hooks:?}"))
+    }
+
+    /// No event was lost, in the ring or by a hook.
+    #[track_caller]
+    pub(crate) fn assert_nothing_lost(&self, when: &str) {
+        assert_eq!(self.number("/coverage/events_lost"), 0, "{when}");
+        let hooks = self.0["measurement"]["hooks"].as_array();
+        for hook in hooks.into_iter().flatten() {
+            assert_eq!(hook["lost"], 0, "{when}: {hook}");
+        }
     }
 
     /// A list of the report, which must be there even when it is empty.
@@ -344,44 +367,4 @@ impl Report {
             "saving shares add up to {shares}, duplicates are {duplicate}"
         );
     }
-}
-
-#[track_caller]
-fn whole(row: &Value, name: &str) -> u64 {
-    row[name]
-        .as_u64()
-        .unwrap_or_else(|| panic!("'{name}' should be a whole number in {row}"))
-}
-
-#[track_caller]
-fn share(row: &Value) -> f64 {
-    row["saving_share_bytes"]
-        .as_f64()
-        .unwrap_or_else(|| panic!("'saving_share_bytes' should be a number in {row}"))
-}
-
-/// A name that is no clean text is shown escaped: then what precedes the first odd
-/// character decides.
-fn is_row_of(row: &Value, file: &ExpectedFile) -> bool {
-    let Some(shown) = row["path"].as_str() else {
-        panic!("'path' should be a text in {row}");
-    };
-    assert!(
-        !shown.contains(char::is_control),
-        "control characters are escaped in {row}"
-    );
-    file.paths.iter().any(|path| match clean_text(path) {
-        (text, true) => shown == text,
-        (text, false) => shown.starts_with(&text),
-    })
-}
-
-fn clean_text(path: &Path) -> (String, bool) {
-    let lossy = path.to_string_lossy();
-    let clean: String = lossy
-        .chars()
-        .take_while(|&letter| !letter.is_control() && letter != char::REPLACEMENT_CHARACTER)
-        .collect();
-    let whole = clean.len() == lossy.len();
-    (clean, whole)
 }

@@ -73,8 +73,8 @@ Examples:
     long_about = "Shows live how much of the page cache holds bytes that are cached a second time, \
         in which files, and what sharing them would save. Pages are hashed in the kernel under a \
         CPU budget; the coverage line says how many were.\n\n\
-        In a pipe, or with -b, --once, -n or --format, prints text or documents instead of \
-        drawing a screen."
+        With -b, --once, -n or --format, prints text or documents instead of drawing a screen. \
+        In a pipe, without any of these, it prints one picture, as with --once."
 )]
 pub struct TopArgs {
     /// Measure only files below this directory (may be repeated).

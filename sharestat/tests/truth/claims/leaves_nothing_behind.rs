@@ -18,7 +18,12 @@ use crate::{
     scratch::Scratch,
 };
 
-bpf_only!(killed_while_starting, killed_while_running, ended_by_itself);
+bpf_only!(
+    killed_while_starting,
+    killed_while_running,
+    killed_whatever_the_command,
+    ended_by_itself
+);
 
 /// Objects that were not there before and that nobody holds: another program's are held.
 fn left_over(before: &BTreeSet<Object>) -> BTreeSet<Object> {
@@ -95,6 +100,44 @@ fn killed_while_running(_: Engine) -> Outcome {
         held.is_disjoint(&bpf_objects::loaded()),
         "what it held is gone"
     );
+    assert_eq!(bpf_objects::pins(), pins, "pins");
+    Ok(())
+}
+
+/// Each command is killed as soon as it holds its first program, its first link, and while it
+/// works. A scan may end before that is seen: then the next is tried.
+fn killed_whatever_the_command(_: Engine) -> Outcome {
+    const TRIES: usize = 20;
+    let scratch = Scratch::new();
+    let plan = [PlannedFile::counting("file", 1, 100)];
+    let filesystem = Filesystem::with_files(Kind::Ext4, &scratch, "files", &plan)?;
+    let recording = scratch.unseen("recording.ssr").display().to_string();
+    let pins = bpf_objects::pins();
+    for words in [
+        &["scan", "--format", "json"][..],
+        &["record", "-o", &recording],
+        &["serve", "--listen", "127.0.0.1:0", "--every", "200ms"],
+    ] {
+        for (kind, later) in [
+            ("prog", Duration::ZERO),
+            ("link", Duration::ZERO),
+            ("link", Duration::from_millis(300)),
+        ] {
+            let killed = (0..TRIES).any(|_| {
+                let before = bpf_objects::loaded();
+                let mut command = binary::command(words);
+                command.arg("--path").arg(filesystem.root());
+                let mut running = Running::start(command);
+                let held = running.holds(kind);
+                thread::sleep(later);
+                running.signal(Signal::KILL);
+                drop(running);
+                assert_nothing_left(&before, &format!("'{words:?}' killed with a {kind}"));
+                held
+            });
+            assert!(killed, "'{words:?}' was never seen to hold a {kind}");
+        }
+    }
     assert_eq!(bpf_objects::pins(), pins, "pins");
     Ok(())
 }

@@ -1,7 +1,11 @@
 //! Files that no directory lists are named as far as the kernel knows a name, and their
 //! pages are counted.
 
-use std::{fs::File, io::Write as _};
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    os::unix::fs::MetadataExt as _,
+};
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde_json::Value;
@@ -18,6 +22,7 @@ use crate::{
 bpf_only!(
     a_file_in_memory_has_its_name,
     a_deleted_open_file_has_its_name,
+    a_file_that_the_kernel_has_no_name_for_has_its_number,
 );
 
 const PAGES: usize = 40;
@@ -52,11 +57,43 @@ fn a_deleted_open_file_has_its_name(engine: Engine) -> Outcome {
     let path = filesystem.root().join("gone");
     let opened = File::open(&path).or_fail("opening");
     plan.read(filesystem.root());
-    std::fs::remove_file(&path).or_fail("deleting");
+    fs::remove_file(&path).or_fail("deleting");
     let report = binary::scan(engine, filesystem.root());
     let found = only(&report, "/files/gone");
     assert_eq!(found["resident_bytes"], PAGES * PAGE);
     assert_eq!(found["deleted"], true, "{found}");
     drop(opened);
     Ok(())
+}
+
+/// Its directory entries are dropped; its pages, and so the inode, stay.
+fn a_file_that_the_kernel_has_no_name_for_has_its_number(engine: Engine) -> Outcome {
+    const TRIES: usize = 5;
+    let scratch = Scratch::new();
+    let plan = PlannedFile::counting("nameless", 1, PAGES as u64);
+    let filesystem =
+        Filesystem::with_files(Kind::Ext4, &scratch, "files", std::slice::from_ref(&plan))?;
+    let path = filesystem.root().join("nameless");
+    let ino = fs::metadata(&path).or_fail("asking for a number").ino();
+    let mut seen = Vec::new();
+    for _ in 0..TRIES {
+        plan.read(filesystem.root());
+        fs::write("/proc/sys/vm/drop_caches", "2").or_fail("dropping directory entries");
+        let report = binary::finish(binary::whole_machine_command(engine)).report();
+        let shown = format!("ext4:{ino}");
+        let rows = report.list("files").iter();
+        let of_it: Vec<_> = rows
+            .filter(|row| row["ino"] == ino && row["path"] == shown.as_str())
+            .filter(|row| row["resident_bytes"] == PAGES * PAGE)
+            .collect();
+        match of_it[..] {
+            [] => seen.push(report.summary()),
+            [row] => {
+                assert_ne!(row["deleted"], true, "{row}");
+                return Ok(());
+            }
+            _ => panic!("it is there several times: {of_it:?}"),
+        }
+    }
+    panic!("'ext4:{ino}' is not shown: {seen:?}")
 }
