@@ -188,7 +188,7 @@ fn answer_all(questions: &Receiver<Question>, answers: &Sender<Answer>, share: f
             .filter(|(_, read)| read.elapsed() < MOUNTS_AGE)
             .or_else(|| Some((Opener::new()?, begun)));
         if let Some((opener, _)) = &opener
-            && let Some(answer) = answer(opener, question)
+            && let Some(answer) = answer(opener, &question)
             && answers.send(answer).is_err()
         {
             return;
@@ -197,7 +197,7 @@ fn answer_all(questions: &Receiver<Question>, answers: &Sender<Answer>, share: f
     }
 }
 
-fn answer(opener: &Opener, question: Question) -> Option<Answer> {
+fn answer(opener: &Opener, question: &Question) -> Option<Answer> {
     let file = opener.open_any_size(&question.sought)?;
     let fs_type = &question.sought.fs_type;
     let extents = extents::are_shared_on(fs_type)

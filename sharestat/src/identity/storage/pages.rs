@@ -52,9 +52,10 @@ pub(super) fn compare(
         if pages.is_empty() {
             continue;
         }
-        let file = match progress.stopped() {
-            false => opener.open(measurement, inode),
-            true => None,
+        let file = if progress.stopped() {
+            None
+        } else {
+            opener.open(measurement, inode)
         };
         let Some(file) = file else {
             for (page, _) in pages {
@@ -63,8 +64,8 @@ pub(super) fn compare(
             continue;
         };
         for (page, content) in sorter.sort(measurement, opener, (inode, &file), &pages) {
-            let seen = Observation::Hashed(content);
-            measurement.index.insert(inode, page, seen);
+            let hashed = Observation::Hashed(content);
+            measurement.index.insert(inode, page, hashed);
             differing += 1;
         }
     }
@@ -173,7 +174,6 @@ impl Sorter {
             let free = content == hash || measurement.index.copies(content) == 0;
             match self.compare(measurement, opener, content, bytes) {
                 Some(Outcome::Equal) => return content,
-                Some(Outcome::Differs) => {}
                 Some(Outcome::Lost) => {
                     let lost = self.leaders.insert(content, Leader::At(inode, page, hash));
                     if let Some(Leader::At(inode, page, _)) = lost {
@@ -185,8 +185,8 @@ impl Sorter {
                     self.leaders.insert(content, Leader::At(inode, page, hash));
                     return content;
                 }
-                // Of pages that were not read yet.
-                None => {}
+                // `None`: of pages that were not read yet.
+                Some(Outcome::Differs) | None => {}
             }
             content = ContentHash(mix(content, PageIndex(1)));
         }
