@@ -97,6 +97,8 @@ pub const TARGETS: &[Target] = &[
     target("containerd", identity::fuzzing::containerd).slow(),
     target("containers-storage", identity::fuzzing::containers_storage).slow(),
     target("docker", identity::fuzzing::docker).slow(),
+    target("flatpak", identity::fuzzing::flatpak).slow(),
+    target("snap", identity::fuzzing::snap),
     target("cgroup", identity::fuzzing::cgroup),
     target("digest", identity::fuzzing::digest),
     target("backing-file", identity::fuzzing::backing_file),

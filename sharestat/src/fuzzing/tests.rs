@@ -66,6 +66,8 @@ tests! {
     containerd: "containerd",
     containers_storage: "containers-storage",
     docker: "docker",
+    flatpak: "flatpak",
+    snap: "snap",
     cgroup: "cgroup",
     digest: "digest",
     backing_file: "backing-file",

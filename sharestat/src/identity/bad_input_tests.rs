@@ -14,6 +14,7 @@ use std::{
 use super::{
     escape::{path_of, printable},
     mounts::MountTable,
+    scope::Scope,
     test_machine::{DISK, Machine},
 };
 use crate::{fuzzing::cpu_time, model::inode::Dev};
@@ -52,6 +53,12 @@ fn a_hundred_thousand_mounts_are_read_and_asked() {
         let (_, path) = found.expect("every one is mounted");
         assert!(path.ends_with(format!("{number}/f")), "{path:?}");
     }
+    let scope = Scope::everything(&table);
+    // The root filesystem and the mounts that are no overlay, which has no pages.
+    assert_eq!(scope.roots.len(), 1 + 99_000);
+    assert!(scope.complete, "{:?}", scope.notes);
+    let inside = (0..100_000).filter(|number| scope.contains(Dev::new(0, number + 100), b"/f"));
+    assert_eq!(inside.count(), 99_000);
     let took = cpu_time().saturating_sub(began);
     assert!(took < PATIENCE, "{took:?}");
 }
@@ -88,6 +95,38 @@ fn layers_may_have_names_of_any_bytes_and_4_000_bytes_of_depth() {
         let label = index.layers().layer_label(layer);
         assert_eq!(label, printable(directory));
         assert!(!label.contains('\n'), "{label:?}");
+    }
+}
+
+/// mountinfo has a page for the options of a mount on some kernels, and a reader that is
+/// interrupted may have less: the layer whose name is cut is named, the others are known.
+#[test]
+fn options_that_are_cut_off_cost_one_layer_and_are_named() {
+    for (kept, missing) in [
+        ("lowerdir={top}one:{top}two:{top}thr", "thr"),
+        (
+            "lowerdir+={top}one,lowerdir+={top}two,lowerdir+={top}th",
+            "th",
+        ),
+    ] {
+        let mut machine = Machine::new();
+        for name in ["one", "two", "three"] {
+            machine.directory(name);
+        }
+        let top = machine.at("");
+        let options = kept.replace("{top}", &top.display().to_string());
+        machine.mount(&format!("2 1 0:50 / /m ro - overlay o ro,{options}\n"));
+        let (index, warnings) = machine.read();
+        assert_eq!(index.layers().layers.len(), 2, "{options}");
+        for (name, known) in [("one/x", true), ("two/x", true), ("three/x", false)] {
+            let found = index.resolve(DISK, &machine.path(name));
+            assert_eq!(found.is_some(), known, "{name} in {options}");
+        }
+        let cut = format!("{}{missing}'", top.display());
+        let said = warnings
+            .iter()
+            .any(|warning| warning.what.contains(&cut) && warning.remedy.contains("cut off"));
+        assert!(said, "{warnings:?}");
     }
 }
 

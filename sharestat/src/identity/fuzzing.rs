@@ -85,6 +85,21 @@ pub(crate) fn docker(input: &[u8]) -> bool {
     read_files(input, runtimes::docker::read)
 }
 
+/// The deployments of a Flatpak installation.
+pub(crate) fn flatpak(input: &[u8]) -> bool {
+    read_files(input, runtimes::packages::read_flatpak)
+}
+
+/// The file of a snap.
+pub(crate) fn snap(input: &[u8]) -> bool {
+    let Some((name, revision)) = runtimes::packages::snap_of(path_of(input)) else {
+        return false;
+    };
+    assert!(!name.is_empty() && !revision.is_empty());
+    assert!(!name.contains('/') && !revision.contains(['/', '_']));
+    true
+}
+
 fn read_files(input: &[u8], reader: fn(&Path, &mut Warnings) -> Store) -> bool {
     let Ok(scratch) = Scratch::new() else {
         return false;

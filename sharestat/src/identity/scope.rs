@@ -4,6 +4,7 @@
 //! overlay mount its layers, because that is where the pages are.
 
 use std::{
+    collections::HashSet,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -104,10 +105,27 @@ pub struct Scope {
     pub notes: Vec<String>,
     /// Nothing that was asked for is out of reach.
     pub complete: bool,
+    /// The roots, to find them fast: a directory is below a mount once.
+    known: HashSet<(Dev, PathBuf)>,
+    /// The notes, likewise.
+    noted: HashSet<String>,
 }
 
 impl Scope {
-    /// Every filesystem that a path can reach.
+    /// These directories.
+    #[cfg(test)]
+    pub(crate) fn of_roots(roots: Vec<Root>) -> Self {
+        let mut scope = Self {
+            roots,
+            complete: true,
+            ..Self::default()
+        };
+        scope.sort();
+        scope
+    }
+
+    /// Every filesystem that a path can reach. Layers of overlay mounts that can be reached
+    /// are on one of them.
     #[must_use]
     pub fn everything(mounts: &MountTable) -> Self {
         let mut scope = Self {
@@ -115,7 +133,11 @@ impl Scope {
             ..Self::default()
         };
         for mount in mounts.visible() {
-            scope.add_mount(mounts, mount, &mount.mount_point, 0);
+            if overlay::is_overlay(mount) {
+                scope.note_missing(&mount.mount_point, &overlay::layers(mount));
+            } else {
+                scope.add_mount(mounts, mount, &mount.mount_point, 0);
+            }
         }
         scope.sort();
         scope
@@ -149,9 +171,21 @@ impl Scope {
     #[must_use]
     pub fn contains(&self, dev: Dev, path_in_fs: &[u8]) -> bool {
         let path = path_of(path_in_fs);
-        self.roots
-            .iter()
-            .any(|root| root.dev == dev && path.starts_with(path_of(&root.path_in_fs)))
+        self.of_dev(dev)
+            .any(|root| path.starts_with(path_of(&root.path_in_fs)))
+    }
+
+    /// Whether anything of a filesystem is to be measured.
+    #[must_use]
+    pub fn reaches(&self, dev: Dev) -> bool {
+        self.of_dev(dev).next().is_some()
+    }
+
+    /// The roots on a filesystem: they are in the order of their filesystems.
+    fn of_dev(&self, dev: Dev) -> impl Iterator<Item = &Root> {
+        let first = self.roots.partition_point(|root| root.dev < dev);
+        let rest = self.roots.get(first..).unwrap_or_default();
+        rest.iter().take_while(move |root| root.dev == dev)
     }
 
     /// A directory and the mounts below it.
@@ -190,7 +224,7 @@ impl Scope {
                     .into_encoded_bytes(),
                 directory: directory.to_path_buf(),
             };
-            if !self.roots.contains(&root) {
+            if self.known.insert((root.dev, root.directory.clone())) {
                 self.roots.push(root);
             }
         }
@@ -219,17 +253,22 @@ impl Scope {
                 layers.found.len()
             ));
         }
+        self.note_missing(&mount.mount_point, &layers);
+    }
+
+    fn note_missing(&mut self, mount_point: &Path, layers: &overlay::Layers) {
         for layer in &layers.missing {
             self.complete = false;
             self.note(format!(
-                "layer '{}' of the overlay mount '{shown}' cannot be reached from this mount namespace: files that only it holds were not measured",
-                printable(layer)
+                "layer '{}' of the overlay mount '{}' cannot be reached from this mount namespace: files that only it holds were not measured",
+                printable(layer),
+                printable(mount_point)
             ));
         }
     }
 
     fn note(&mut self, note: String) {
-        if !self.notes.contains(&note) {
+        if self.noted.insert(note.clone()) {
             self.notes.push(note);
         }
     }

@@ -76,7 +76,8 @@ pub fn snap_of(image_file: &Path) -> Option<(String, String)> {
     }
     let stem = image_file.file_name()?.to_str()?.strip_suffix(".snap")?;
     let (name, revision) = stem.rsplit_once('_')?;
-    Some((name.to_owned(), revision.to_owned()))
+    let both = !name.is_empty() && !revision.is_empty();
+    both.then(|| (name.to_owned(), revision.to_owned()))
 }
 
 #[cfg(test)]
@@ -109,6 +110,12 @@ mod tests {
     fn a_snap_is_known_by_its_file() {
         let snap = snap_of(Path::new("/var/lib/snapd/snaps/a_b_12.snap"));
         assert_eq!(snap, Some(("a_b".to_owned(), "12".to_owned())));
-        assert_eq!(snap_of(Path::new("/home/me/a_1.snap")), None);
+        for other in [
+            "/home/me/a_1.snap",
+            "/var/lib/snapd/snaps/_1.snap",
+            "/var/lib/snapd/snaps/a_.snap",
+        ] {
+            assert_eq!(snap_of(Path::new(other)), None, "{other}");
+        }
     }
 }

@@ -45,6 +45,10 @@ fn verity(file: &File) -> Option<String> {
         .then(|| format!("verity-{}:{}", request.algorithm, hexadecimal(digest)))
 }
 
+/// Namespaces of attributes that only a privileged process can set on a mounted filesystem
+/// (`xattr_permission`, fs/xattr.c). Whoever owns a file can put anything into `user.*`.
+const TRUSTED: [&[u8]; 2] = [b"trusted.", b"security."];
+
 /// `mkfs.erofs --xattr-inode-digest=NAME` stores `sha256:` and the digest of each file
 /// under any name; composefs keeps the fs-verity digest in `trusted.overlay.metacopy`.
 fn fingerprint(file: &File) -> Option<String> {
@@ -68,6 +72,9 @@ pub(crate) fn digest_in(name: &[u8], value: &[u8]) -> Option<String> {
             hexadecimal(&value[HEADER..])
         ));
     }
+    if !TRUSTED.iter().any(|namespace| name.starts_with(namespace)) {
+        return None;
+    }
     let digits = value.strip_prefix(b"sha256:")?;
     let plain = digits.len() == 64 && digits.iter().all(u8::is_ascii_hexdigit);
     plain.then(|| String::from_utf8_lossy(value).into_owned())
@@ -87,10 +94,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_digest_is_known_by_its_form_under_any_name() {
+    fn a_digest_is_known_by_its_form_where_only_root_can_write_it() {
         let sha256 = format!("sha256:{}", "ab".repeat(32));
-        let found = digest_in(b"trusted.any.name", sha256.as_bytes());
-        assert_eq!(found, Some(sha256));
+        let found = |name: &str| digest_in(name.as_bytes(), sha256.as_bytes());
+        assert_eq!(found("trusted.any.name").as_ref(), Some(&sha256));
+        assert_eq!(found("security.any.name").as_ref(), Some(&sha256));
+        for forged in ["user.any.name", "system.any.name", "trustedly", ""] {
+            assert_eq!(found(forged), None, "{forged}");
+        }
         let metacopy = [0, 36, 0, 1, 0xab, 0xcd];
         let found = digest_in(b"trusted.overlay.metacopy", &metacopy);
         assert_eq!(found.as_deref(), Some("verity-1:abcd"));
