@@ -14,7 +14,7 @@ fn a_replay_says_where_it_is_and_takes_its_keys() {
     let (buffer, _) = paint(&mut state, 140, 30);
     let status = row(&buffer, 1);
     assert!(
-        status.contains("replay at 12 s of 1 min 40 s ×2"),
+        status.contains("replay at 12.0 s of 1 min 40 s ×2"),
         "{status}"
     );
     assert!(status.contains("recording was cut"), "{status}");

@@ -123,9 +123,12 @@ fn paths_below_a_layer_begin_where_it_does() {
     let mut layers = frame.identity.layers.to_vec();
     let mut files = frame.files.to_vec();
     let directory = "/var/lib/containers/storage/overlay/0f3c/diff";
-    layers[0].directory = directory.into();
+    // The cursor is on the first row, that of the largest saving.
+    let first = layers.iter_mut().max_by_key(|layer| layer.saving);
+    let first = first.expect("a layer");
+    first.directory = directory.into();
     for (file, path) in files.iter_mut().zip(["usr/bin/a", "usr/lib/b"]) {
-        file.layer = Some(Arc::clone(&layers[0].id));
+        file.layer = Some(Arc::clone(&first.id));
         file.path = format!("{directory}/{path}").into();
     }
     for file in files.iter_mut().skip(2) {
