@@ -261,12 +261,9 @@ mod tests {
             verifier_log: aya_obj::VerifierLog::new(lines.join("\n") + "\n\n"),
         };
         let error = program_error("page_added", &refused);
-        let mut expected = "the kernel refused the BPF program 'page_added': \
-                            Permission denied (os error 13)"
-            .to_owned();
-        for line in 94..100 {
-            expected += &format!("\n    {line}: insn");
-        }
+        let expected = "the kernel refused the BPF program 'page_added': \
+                        Permission denied (os error 13)\n    94: insn\n    95: insn\n    \
+                        96: insn\n    97: insn\n    98: insn\n    99: insn";
         assert_eq!(error.to_string(), expected);
         // The verifier had its say: no privilege would change it.
         assert_eq!(error.class(), Class::Unsupported);
