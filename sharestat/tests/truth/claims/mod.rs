@@ -3,7 +3,9 @@
 mod avoidable;
 mod bad_input;
 mod coverage;
+mod deep_paths;
 mod derefs;
+mod digests;
 mod erofs_sharing;
 mod image_files;
 mod interruption;
