@@ -168,6 +168,17 @@ kernel_layout! {
     btrfs_root,
     /// `btrfs_root.root_key.objectid`.
     btrfs_root_id,
+    /// 1 when the EROFS offsets below are known: the kernel can share pages of EROFS files.
+    erofs_known,
+    /// `erofs_inode.vfs_inode`.
+    erofs_vfs_inode,
+    /// `erofs_inode.ishare_list`: of the inode that keeps the pages the head of the list,
+    /// of the files the links in it.
+    erofs_share_list,
+    /// `erofs_inode.sharedentry`: of a file, the dentry of the inode that keeps its pages.
+    erofs_shared_entry,
+    /// `dentry.d_inode`.
+    erofs_entry_inode,
 }
 
 const _: () = assert!(size_of::<KernelLayout>() == 8 * KernelLayout::COUNT);

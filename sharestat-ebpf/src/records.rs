@@ -215,11 +215,19 @@ pub struct FrameBatch {
     pub frames: [FrameRecord; FRAME_BATCH],
 }
 
-/// Bytes of path text per identity.
-pub const PATH_BYTES: usize = PAGE_SIZE;
+/// Bytes of path text per identity: twice `PATH_MAX`, because a file can lie deeper than
+/// a path can be long.
+pub const PATH_BYTES: usize = 2 * PAGE_SIZE;
 
-/// Most path components that the identity program walks.
-pub const PATH_COMPONENTS: usize = 128;
+/// Most path components that the identity program walks: as many as a path of `PATH_MAX`
+/// can have. Test runs cannot be preempted, and each component takes a few hundred ns.
+pub const PATH_COMPONENTS: usize = PAGE_SIZE / 2;
+
+/// Most files that share the pages of one inode and are told one by one.
+pub const OWNERS: usize = 16;
+
+/// Most of them that are counted.
+pub const OWNERS_COUNTED: u32 = 4096;
 
 /// Most inodes one run of the identity program describes.
 pub const IDENTITY_BATCH: usize = 32;
@@ -232,11 +240,24 @@ pub mod path_state {
     pub const COMPLETE: u8 = 1;
     /// Cut: too deep or too long; the components nearest the file are there.
     pub const CUT: u8 = 2;
-    /// The dentry is unhashed: the file was deleted but is still open or cached.
-    pub const DELETED: u8 = 3;
     /// In no directory at all: a file in memory (`memfd_create`, System V shared memory,
     /// shared anonymous memory), whose dentry is its own parent and bears its name.
-    pub const DETACHED: u8 = 4;
+    pub const DETACHED: u8 = 3;
+}
+
+/// An inode whose pages another one keeps: EROFS with `inode_share`, one of the files of
+/// one fingerprint.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnerRecord {
+    /// Address of `struct inode`.
+    pub inode: u64,
+    /// `i_ino`.
+    pub ino: u64,
+    /// `s_dev`, kernel encoding.
+    pub dev: u32,
+    /// `i_generation`.
+    pub generation: u32,
 }
 
 /// Who an inode is (one slot of `IDENTITY_WORK`). In: `inode`, `ino`, `dev`,
@@ -272,6 +293,16 @@ pub struct Identity {
     pub path_state: u8,
     /// Bytes of `path` in use.
     pub path_bytes: u32,
+    /// Files that this inode keeps the pages of: how many were counted.
+    pub owners_counted: u32,
+    /// 1 when this inode keeps the pages of other inodes (`pseudo_erofs`).
+    pub shared: u8,
+    /// 1 when the name was removed: the file was deleted but is still open or cached.
+    pub deleted: u8,
+    /// Explicit padding.
+    pub reserved: [u8; 2],
+    /// The first of the files that this inode keeps the pages of.
+    pub owners: [OwnerRecord; OWNERS],
     /// `s_type->name`, zero-terminated.
     pub fs_type: [u8; 32],
     /// `s_id` (device name of the superblock), zero-terminated.
@@ -328,6 +359,7 @@ const _: () = {
     assert!(size_of::<HashBatch>() == HASH_BATCH_PAGES * (48 + 8 + 1));
     assert!(size_of::<FrameRecord>() == 64);
     assert!(size_of::<FrameBatch>() == 16 + 64 * FRAME_BATCH);
-    assert!(size_of::<Identity>() == 72 + 64 + PATH_BYTES);
+    assert!(size_of::<OwnerRecord>() == 24);
+    assert!(size_of::<Identity>() == 80 + 24 * OWNERS + 64 + PATH_BYTES);
     assert!(size_of::<Calibration>() == 128);
 };

@@ -15,7 +15,7 @@ use sharestat_ebpf::{
     records::{IDENTITY_BATCH, Identity, PATH_BYTES, PATH_COMPONENTS, path_state},
 };
 
-use super::{access, contents::repeat, counters::count, globals::layout, inode::Inode};
+use super::{access, contents::repeat, counters::count, globals::layout, inode::Inode, owners};
 
 #[map]
 static IDENTITY_WORK: Array<Identity> =
@@ -126,6 +126,9 @@ pub(crate) extern "C" fn describe(number: u64) -> u64 {
     slot.valid = 0;
     slot.path_state = path_state::NONE;
     slot.path_bytes = 0;
+    slot.deleted = 0;
+    slot.shared = 0;
+    slot.owners_counted = 0;
     let Some(inode) = Inode::read(slot.inode) else {
         return 0;
     };
@@ -147,6 +150,10 @@ pub(crate) extern "C" fn describe(number: u64) -> u64 {
         .and_then(|kind| access::read_pointer(kind + layout!(fs_type_name)))
     {
         copy_name(&raw mut slot.fs_type, name);
+        if owners::keeps_pages_of_others(name) {
+            slot.shared = 1;
+            slot.owners_counted = owners::list(slot, inode.address);
+        }
     }
     if let Some(link) = access::read_pointer(inode.address + layout!(inode_dentry)) {
         let dentry = link - layout!(dentry_alias);
@@ -162,9 +169,8 @@ pub(crate) extern "C" fn describe(number: u64) -> u64 {
         slot.path_bytes = path.used as u32;
         slot.path_state = if parent == dentry {
             own_name(slot, dentry)
-        } else if !hashed {
-            path_state::DELETED
         } else {
+            slot.deleted = u8::from(!hashed);
             path.state as u8
         };
     }

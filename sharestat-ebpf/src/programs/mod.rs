@@ -15,6 +15,7 @@ mod hash;
 mod identity;
 mod inode;
 mod memcg;
+mod owners;
 mod page_hash;
 mod page_tree;
 mod reclaim;

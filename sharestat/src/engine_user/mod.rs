@@ -9,6 +9,7 @@ mod error;
 mod file;
 mod page_flags;
 mod pages;
+mod shared_pages;
 mod tally;
 mod walk;
 mod window;
@@ -26,12 +27,14 @@ use crate::{
     },
     model::{
         index::ContentIndex,
-        inode::Dev,
+        inode::{Dev, InodeId, InodeKey},
         measurement::{Engine, FileIdentity, Identities, Measurement, Place},
+        shared_files::SharingFile,
     },
     progress::Progress,
     seed::Seed,
 };
+use shared_pages::{Keepers, SharedPages};
 use tally::Tally;
 use workers::Found;
 
@@ -64,12 +67,22 @@ pub fn scan(options: &ScanOptions, progress: &Progress) -> Result<Measurement, E
         index: ContentIndex::new(zero),
         identity: Identities::default(),
         filesystems: HashMap::new(),
+        keepers: Keepers::default(),
     };
-    workers::run(&scope.roots, options.seed, &tally, progress, &mut |found| {
-        collected.take(&found);
-    })?;
+    let shared = SharedPages::of(&mounts);
+    workers::run(
+        &scope.roots,
+        &shared,
+        options.seed,
+        &tally,
+        progress,
+        &mut |found| {
+            collected.take(&found);
+        },
+    )?;
     Resolver::host().resolve(&mut collected.identity);
     let mut notes = scope.notes;
+    notes.extend(shared.note(scope.roots.iter().map(|root| root.dev)));
     notes.extend(tally.notes(&rustix::system::uname().release().to_string_lossy()));
     Ok(Measurement {
         engine: Engine::User,
@@ -92,18 +105,23 @@ struct Collected<'m> {
     index: ContentIndex,
     identity: Identities,
     filesystems: HashMap<Dev, usize>,
+    /// Files whose pages the kernel keeps once.
+    keepers: Keepers,
 }
 
 impl Collected<'_> {
     fn take(&mut self, found: &Found) {
         let root = &found.file.candidate.tree.root;
+        let (key, clean) = (found.file.key, has_clean_state(&root.fs_type));
+        let index = &mut self.index;
         let inode = self
-            .index
-            .intern(found.file.key, has_clean_state(&root.fs_type));
+            .keepers
+            .of(key, &found.frames, || index.intern(key, clean));
         for (page, observation) in &found.pages {
             self.index.insert(inode, *page, *observation);
         }
-        if self.identity.files.contains_key(&inode) {
+        let is_own = self.index.key(inode) == Some(&key);
+        if is_own && self.identity.files.contains_key(&inode) {
             return;
         }
         let filesystem = self.filesystem(root.dev);
@@ -129,7 +147,32 @@ impl Collected<'_> {
                 ..Place::default()
             },
         };
-        self.identity.files.insert(inode, identity);
+        if is_own {
+            self.identity.files.insert(inode, identity);
+        } else {
+            self.share(inode, &key, &identity);
+        }
+    }
+
+    /// Notes that a file has the pages of `keeper`, which is another one's inode.
+    fn share(&mut self, keeper: InodeId, key: &InodeKey, file: &FileIdentity) {
+        let sharing = |path: &str, key: &InodeKey| SharingFile {
+            path: path.to_owned(),
+            dev: key.dev,
+            ino: key.ino,
+        };
+        let shared = self.identity.shared.entry(keeper).or_default();
+        let first = self.identity.files.get(&keeper);
+        if let Some((first, key)) = first.zip(self.index.key(keeper))
+            && shared.files.is_empty()
+        {
+            shared.files.push(sharing(&first.path, key));
+        }
+        let file = sharing(&file.path, key);
+        if !shared.files.contains(&file) {
+            shared.files.push(file);
+        }
+        shared.count = shared.files.len() as u64;
     }
 
     /// Position of a filesystem in the identities.

@@ -99,6 +99,12 @@ impl PageFlags {
         Ok(head.copied().unwrap_or(LOCKED))
     }
 
+    /// The page frame that is mapped at this address, if any is.
+    pub(super) fn frame(&self, address: usize) -> io::Result<Option<u64>> {
+        let entry = self.entries(address, 1)?[0];
+        Ok((entry & PRESENT != 0).then_some(entry & FRAME))
+    }
+
     /// Flags of one mapped page, as they are.
     #[cfg(test)]
     pub(super) fn raw(&self, address: usize) -> io::Result<u64> {

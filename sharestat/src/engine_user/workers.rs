@@ -23,6 +23,7 @@ use super::{
     copy::Scratch,
     file::{Seen, Tools, Trouble, measure},
     page_flags::PageFlags,
+    shared_pages::{Frame, SharedPages},
     tally::Tally,
     walk::{Candidate, walk},
 };
@@ -48,6 +49,8 @@ pub(super) struct FoundFile {
 pub(super) struct Found {
     pub(super) file: Arc<FoundFile>,
     pub(super) pages: Seen,
+    /// Where some of them lie, when other files may have the same ones.
+    pub(super) frames: Vec<Frame>,
 }
 
 /// Device and inode number of the files that were looked at: one with several names, or
@@ -60,6 +63,7 @@ type Known = Mutex<HashSet<(Dev, u64)>>;
 /// The first reason why the scan cannot go on.
 pub(super) fn run(
     roots: &[Root],
+    shared: &SharedPages,
     seed: Seed,
     tally: &Tally,
     progress: &Progress,
@@ -90,7 +94,7 @@ pub(super) fn run(
     thread::scope(|threads| {
         for mut tools in all_tools {
             let (queue, results, known) = (Arc::clone(&queue), results.clone(), &known);
-            threads.spawn(move || work(&queue, &results, known, &mut tools));
+            threads.spawn(move || work(&queue, &results, known, shared, &mut tools));
         }
         // Only the workers hold these ends now, so that each stage sees the other end.
         drop((queue, results));
@@ -117,6 +121,7 @@ fn work(
     queue: &Mutex<Receiver<Candidate>>,
     results: &SyncSender<Result<Found, Error>>,
     known: &Known,
+    shared: &SharedPages,
     tools: &mut Tools<'_>,
 ) {
     loop {
@@ -128,7 +133,7 @@ fn work(
             return;
         }
         tools.progress.add_files(1);
-        match look_at(candidate, results, known, tools) {
+        match look_at(candidate, results, known, shared, tools) {
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {
@@ -145,6 +150,7 @@ fn look_at(
     candidate: Candidate,
     results: &SyncSender<Result<Found, Error>>,
     known: &Known,
+    shared: &SharedPages,
     tools: &mut Tools<'_>,
 ) -> Result<bool, Error> {
     let unreadable = &tools.tally.unreadable_files;
@@ -177,10 +183,18 @@ fn look_at(
         size,
         links,
     });
+    // cachestat(2) looks at the file's own inode, which has none of the pages that it shares;
+    // a mapping shows them.
+    tools.use_cachestat = !shared.reaches(found.candidate.tree.root.dev);
     let mut wanted = true;
     let outcome = measure(&file, &path, clean, tools, &mut |pages| {
-        let file = Arc::clone(&found);
-        wanted &= results.send(Ok(Found { file, pages })).is_ok();
+        let filesystem = found.candidate.tree.root.dev;
+        let found = Found {
+            frames: shared.frames(filesystem, &file, &pages),
+            file: Arc::clone(&found),
+            pages,
+        };
+        wanted &= results.send(Ok(found)).is_ok();
     });
     match outcome {
         Ok(()) => {}

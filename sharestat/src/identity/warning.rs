@@ -24,7 +24,7 @@ impl fmt::Display for Warning {
 }
 
 /// So many of something, which is one thing or several.
-pub(super) fn counted(number: u64, one: &str, several: &str) -> String {
+pub(crate) fn counted(number: u64, one: &str, several: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { several })
 }
 

@@ -145,6 +145,7 @@ impl Collector {
         let identity = &mut measurement.identity;
         measurement.index.retire_empty(&mut |inode| {
             identity.files.remove(&inode);
+            identity.shared.remove(&inode);
         });
         let index = &measurement.index;
         unnamed.retain(|(inode, key)| index.key(*inode) == Some(key));
@@ -181,6 +182,7 @@ impl Collector {
         measurement.events_lost = counters.get(Counter::EventsLost);
         measurement.complete = complete && self.names.complete();
         let mut notes = self.memcgs.notes();
+        notes.extend(self.names.late_notes());
         if measurement.index.totals().resident > 0 && measurement.index.memcgs().is_empty() {
             notes.push(
                 "this kernel does not tell which memory cgroup pages are charged to; 'sharestat doctor' says why, under 'memcg fields'".to_owned(),

@@ -1,6 +1,6 @@
 //! Feeds the parsers of this folder: see [`crate::fuzzing`].
 
-use sharestat_ebpf::records::{FrameRecord, Identity, PATH_BYTES};
+use sharestat_ebpf::records::{FrameRecord, Identity, OWNERS, OwnerRecord, PATH_BYTES};
 
 use super::{
     batch::Batch,
@@ -73,7 +73,7 @@ pub(crate) fn ring(input: &[u8]) -> bool {
 }
 
 /// An inode with these names, of which more may be said to be there than are.
-const fn identity(state: u8, path: &[u8; PATH_BYTES]) -> Identity {
+pub(super) const fn identity(state: u8, path: &[u8; PATH_BYTES]) -> Identity {
     Identity {
         inode: 0,
         ino: 0,
@@ -89,6 +89,16 @@ const fn identity(state: u8, path: &[u8; PATH_BYTES]) -> Identity {
         valid: 1,
         path_state: state & 3,
         path_bytes: (state as u32) << 8,
+        owners_counted: 0,
+        shared: 0,
+        deleted: 0,
+        reserved: [0; 2],
+        owners: [OwnerRecord {
+            inode: 0,
+            ino: 0,
+            dev: 0,
+            generation: 0,
+        }; OWNERS],
         fs_type: [0; 32],
         fs_id: [0; 32],
         path: *path,

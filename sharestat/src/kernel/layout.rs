@@ -68,6 +68,7 @@ pub(super) fn layout_and_gaps(types: &KernelTypes) -> (KernelLayout, Vec<LayoutE
     source.task(&mut layout);
     source.memcg(&mut layout);
     source.btrfs(&mut layout);
+    source.erofs(&mut layout);
     (layout, source.gaps)
 }
 
@@ -265,5 +266,25 @@ impl Source<'_> {
         layout.btrfs_vfs_inode = vfs_inode;
         layout.btrfs_root = root;
         layout.btrfs_root_id = id;
+    }
+
+    /// EROFS is built in or a module; the members are there from 7.2 on, with
+    /// `CONFIG_EROFS_FS_PAGE_CACHE_SHARE`.
+    fn erofs(&self, layout: &mut KernelLayout) {
+        let module = self.types.of_module("erofs");
+        let types = module.as_ref().unwrap_or(self.types);
+        let at = |member| types.offset_of("erofs_inode", &[member]);
+        if let (Some(vfs_inode), Some(list), Some(entry), Some(inode)) = (
+            at("vfs_inode"),
+            at("ishare_list"),
+            at("sharedentry"),
+            self.types.offset_of("dentry", &["d_inode"]),
+        ) {
+            layout.erofs_known = 1;
+            layout.erofs_vfs_inode = vfs_inode;
+            layout.erofs_share_list = list;
+            layout.erofs_shared_entry = entry;
+            layout.erofs_entry_inode = inode;
+        }
     }
 }

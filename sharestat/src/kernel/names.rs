@@ -1,23 +1,30 @@
 //! Who the inodes of the index are: their path from the dentry chain, shown under the
 //! mount point; `fs:ino` when an inode has no name.
 
+mod answer;
+mod owners;
+
 use std::{
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
-use sharestat_ebpf::records::{Identity, path_state};
+use sharestat_ebpf::records::{PATH_BYTES, PATH_COMPONENTS};
 
+use self::answer::Answer;
+#[cfg(any(test, fuzzing))]
+pub(super) use self::answer::path_in_fs;
 use super::{
     error::Error,
     instrument::{Instrument, Question},
 };
 use crate::{
-    identity::{escape::printable, mounts::MountTable, scope::Scope},
+    identity::{escape::printable, mounts::MountTable, scope::Scope, warning::counted},
     model::{
         inode::{Dev, InodeId, InodeKey},
         keyed::KeyedMap,
         measurement::{FileIdentity, Filesystem, Identities, Place},
+        shared_files::{SharedBy, SharingFile},
     },
 };
 
@@ -32,42 +39,6 @@ impl From<&InodeKey> for Question {
     }
 }
 
-/// Path from the root of the filesystem, from the names that the identity program found
-/// on the way up; without a leading slash for a file in memory, which is in no directory;
-/// `None` when there is no name.
-pub(super) fn path_in_fs(identity: &Identity) -> Option<Vec<u8>> {
-    if identity.path_state == path_state::NONE {
-        return None;
-    }
-    let used = (identity.path_bytes as usize).min(identity.path.len());
-    let names = identity.path.get(..used)?.split(|byte| *byte == 0);
-    let names: Vec<&[u8]> = names.filter(|name| !name.is_empty()).collect();
-    if identity.path_state == path_state::DETACHED {
-        return names.first().map(|name| name.to_vec());
-    }
-    let cut = identity.path_state == path_state::CUT;
-    let mut path = Vec::with_capacity(used + 4);
-    if cut {
-        path.extend_from_slice(b"/...");
-    }
-    for name in names.iter().rev() {
-        path.push(b'/');
-        path.extend_from_slice(name);
-    }
-    if path.is_empty() {
-        path.push(b'/');
-    }
-    Some(path)
-}
-
-fn text_of(bytes: &[u8]) -> String {
-    let end = bytes
-        .iter()
-        .position(|byte| *byte == 0)
-        .unwrap_or(bytes.len());
-    String::from_utf8_lossy(bytes.get(..end).unwrap_or(&[])).into_owned()
-}
-
 /// Names inodes, and decides which are to be measured.
 pub(super) struct Names {
     mounts: MountTable,
@@ -79,6 +50,10 @@ pub(super) struct Names {
     paths: Vec<PathBuf>,
     /// Devices seen so far; a new one means that something was mounted.
     devices: HashSet<Dev>,
+    /// Files below the paths for all that is known: their own path is too long to tell.
+    too_deep: HashSet<InodeKey>,
+    /// Pages that EROFS shares were seen, and nothing tells whose they are.
+    owners_unknown: bool,
 }
 
 impl Names {
@@ -99,6 +74,8 @@ impl Names {
             decided: KeyedMap::default(),
             paths: paths.to_vec(),
             devices: HashSet::new(),
+            too_deep: HashSet::new(),
+            owners_unknown: false,
         })
     }
 
@@ -110,9 +87,26 @@ impl Names {
             .unwrap_or_default()
     }
 
+    /// What turned out while inodes were named.
+    pub(super) fn late_notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if !self.too_deep.is_empty() {
+            notes.push(format!(
+                "{} with a path of more than {PATH_BYTES} bytes or {PATH_COMPONENTS} names, which is not known whole, count as below '--path', and may lie elsewhere on its filesystem",
+                counted(self.too_deep.len() as u64, "file", "files")
+            ));
+        }
+        if self.owners_unknown {
+            notes.push(owners::UNKNOWN.to_owned());
+        }
+        notes
+    }
+
     /// Whether all that was asked for can be reached.
     pub(super) fn complete(&self) -> bool {
-        self.scope.as_ref().is_none_or(|scope| scope.complete)
+        self.scope
+            .as_ref()
+            .is_none_or(|scope| scope.complete && !self.owners_unknown)
     }
 
     /// Whether there is a restriction at all.
@@ -139,23 +133,43 @@ impl Names {
         let Some(scope) = &self.scope else {
             return Ok(());
         };
-        let devs: Vec<Dev> = scope.roots.iter().map(|root| root.dev).collect();
-        let (asked, other): (Vec<&InodeKey>, Vec<&InodeKey>) =
-            keys.iter().partition(|key| devs.contains(&key.dev));
+        let (asked, other): (Vec<&InodeKey>, Vec<&InodeKey>) = keys
+            .iter()
+            .partition(|key| scope.reaches(key.dev) || owners::may_keep_for_others(key));
         self.decided
             .extend(other.into_iter().map(|key| (*key, false)));
         let questions: Vec<Question> = asked.iter().map(|key| Question::from(*key)).collect();
-        let decided = &mut self.decided;
+        let (decided, too_deep) = (&mut self.decided, &mut self.too_deep);
+        let mut keepers: Vec<(InodeKey, Answer)> = Vec::new();
         instrument.identify(&questions, &mut |number, identity| {
-            if let Some(key) = asked.get(number) {
-                // A path means the files below it: directories and devices may have pages
-                // of their own, which belong to no file.
-                let inside = identity.valid == 1
-                    && identity.mode & FILE_TYPE == REGULAR
-                    && path_in_fs(identity).is_some_and(|path| scope.contains(key.dev, &path));
-                decided.insert(**key, inside);
+            let Some(key) = asked.get(number) else {
+                return;
+            };
+            let answer = Answer::from(identity);
+            if answer.owners_counted.is_some() {
+                keepers.push((**key, answer));
+                return;
             }
-        })
+            let place = place_in(scope, key.dev, &answer);
+            if place == PlaceInScope::TooDeep {
+                too_deep.insert(**key);
+            }
+            decided.insert(**key, place != PlaceInScope::Outside);
+        })?;
+        let answers: Vec<&Answer> = keepers.iter().map(|(_, answer)| answer).collect();
+        let all_owners = owners::ask(instrument, &answers)?;
+        self.notice_devices(owners::devices(&all_owners));
+        let Some(scope) = &self.scope else {
+            return Ok(());
+        };
+        for ((key, answer), owners) in keepers.iter().zip(all_owners) {
+            self.owners_unknown |= answer.owners_counted == Some(0);
+            let inside = |(owner, answer): &(InodeKey, Answer)| {
+                place_in(scope, owner.dev, answer) != PlaceInScope::Outside
+            };
+            self.decided.insert(*key, owners.iter().any(inside));
+        }
+        Ok(())
     }
 
     /// Reads the mounts again when a device appears that was not there before: something
@@ -203,12 +217,66 @@ impl Names {
                 answers.push((*id, *key, Answer::from(identity)));
             }
         })?;
-        for (id, key, answer) in answers {
-            let filesystem = self.filesystem(key.dev, &answer, identities);
-            let file = self.file(&key, &answer, filesystem, identities);
-            identities.files.insert(id, file);
+        let keepers: Vec<&Answer> = answers
+            .iter()
+            .map(|(_, _, answer)| answer)
+            .filter(|answer| answer.owners_counted.is_some())
+            .collect();
+        let all_owners = owners::ask(instrument, &keepers)?;
+        self.notice_devices(owners::devices(&all_owners));
+        let mut all_owners = all_owners.into_iter();
+        for (id, key, answer) in &answers {
+            let keeps = answer.owners_counted.is_some();
+            let owners = keeps.then(|| all_owners.next()).flatten();
+            match owners.filter(|owners| !owners.is_empty()) {
+                Some(owners) => self.name_shared(*id, answer, &owners, identities),
+                // Asked about again, and gone: it keeps the name it had.
+                None if identities.shared.contains_key(id) => {}
+                None => {
+                    self.owners_unknown |= keeps;
+                    let filesystem = self.filesystem(key.dev, answer, identities);
+                    let file = self.file(key, answer, filesystem, identities);
+                    identities.files.insert(*id, file);
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Names an inode that keeps the pages of others: like the first of these, of those
+    /// that are to be measured the first by path.
+    fn name_shared(
+        &mut self,
+        id: InodeId,
+        keeper: &Answer,
+        owners: &[(InodeKey, Answer)],
+        identities: &mut Identities,
+    ) {
+        let mut named = Vec::new();
+        for (key, answer) in owners {
+            let filesystem = self.filesystem(key.dev, answer, identities);
+            let file = self.file(key, answer, filesystem, identities);
+            let outside = self
+                .scope
+                .as_ref()
+                .is_some_and(|scope| place_in(scope, key.dev, answer) == PlaceInScope::Outside);
+            let sharing = SharingFile {
+                path: file.path.clone(),
+                dev: key.dev,
+                ino: key.ino,
+            };
+            named.push(((outside, !file.named, sharing), file));
+        }
+        named.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let (files, identity): (Vec<_>, Vec<_>) = named
+            .into_iter()
+            .map(|((_, _, sharing), file)| (sharing, file))
+            .unzip();
+        let count = u64::from(keeper.owners_counted.unwrap_or(0)).max(files.len() as u64);
+        identities.shared.insert(id, SharedBy { files, count });
+        identities
+            .files
+            .extend(identity.into_iter().next().map(|file| (id, file)));
     }
 
     fn filesystem(&mut self, dev: Dev, answer: &Answer, identities: &mut Identities) -> usize {
@@ -291,38 +359,32 @@ fn bytes_to_os(bytes: &[u8]) -> std::ffi::OsString {
     std::ffi::OsStr::from_bytes(bytes).to_owned()
 }
 
-/// What the identity program said, without its 4 KiB of path buffer.
-struct Answer {
-    path: Option<Vec<u8>>,
-    /// Nothing of the path was cut off.
-    whole_path: bool,
-    deleted: bool,
-    size: u64,
-    links: u32,
-    /// Device behind a block-device inode.
-    rdev: Option<Dev>,
-    fs_type: String,
-    fs_id: String,
+/// Where a file lies, seen from `--path`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PlaceInScope {
+    Inside,
+    Outside,
+    /// On a filesystem of the scope, with a path that is not known whole.
+    TooDeep,
 }
 
-/// `S_IFMT`, `S_IFBLK` and `S_IFREG` (include/uapi/linux/stat.h).
-const FILE_TYPE: u16 = 0o170_000;
-const BLOCK_DEVICE: u16 = 0o060_000;
-const REGULAR: u16 = 0o100_000;
-
-impl From<&Identity> for Answer {
-    fn from(identity: &Identity) -> Self {
-        let valid = identity.valid == 1;
-        let block = valid && identity.mode & FILE_TYPE == BLOCK_DEVICE;
-        Self {
-            path: path_in_fs(identity).filter(|_| valid),
-            whole_path: identity.path_state != path_state::CUT,
-            deleted: valid && identity.path_state == path_state::DELETED,
-            size: if valid { identity.size } else { 0 },
-            links: if valid { identity.nlink } else { 0 },
-            rdev: block.then_some(Dev(identity.rdev)),
-            fs_type: text_of(&identity.fs_type),
-            fs_id: text_of(&identity.fs_id),
-        }
+/// A path means the files below it: directories and devices may have pages of their own,
+/// which belong to no file.
+fn place_in(scope: &Scope, dev: Dev, answer: &Answer) -> PlaceInScope {
+    let Some(path) = answer.path.as_ref().filter(|_| answer.regular) else {
+        return PlaceInScope::Outside;
+    };
+    // What is cut off is the part that would tell.
+    let whole_filesystem = || scope.contains(dev, b"/");
+    if scope.contains(dev, path) || (!answer.whole_path && whole_filesystem()) {
+        PlaceInScope::Inside
+    } else if !answer.whole_path && scope.reaches(dev) {
+        PlaceInScope::TooDeep
+    } else {
+        PlaceInScope::Outside
     }
 }
+
+#[cfg(test)]
+#[path = "names/tests.rs"]
+mod tests;

@@ -16,6 +16,7 @@ use super::{
     inode::{Dev, InodeId},
     layers::{ContainerId, LayerId, Layers},
     memory::MemoryStat,
+    shared_files::SharedBy,
     uncompared::Uncompared,
 };
 
@@ -150,6 +151,8 @@ pub struct Identities {
     pub memcgs: HashMap<MemcgId, Memcg>,
     /// What containers use, as their cgroups count it.
     pub memory: HashMap<ContainerId, MemoryStat>,
+    /// Files whose pages the kernel keeps once, by the inode that keeps them.
+    pub shared: HashMap<InodeId, SharedBy>,
     /// Sentences about what could not be found out.
     pub warnings: Vec<String>,
 }

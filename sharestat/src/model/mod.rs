@@ -36,6 +36,7 @@ mod partners;
 pub(crate) mod samples;
 pub mod savings;
 pub mod scopes;
+pub mod shared_files;
 pub mod shared_groups;
 pub mod totals;
 pub mod uncompared;

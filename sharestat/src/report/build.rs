@@ -2,6 +2,7 @@
 //! lists are sorted by duplicate bytes, most first, then by name.
 
 mod names;
+mod unresolved;
 
 use self::names::Names;
 use super::{
@@ -106,7 +107,7 @@ impl Report {
                     duplicate_bytes: row.duplicate.0,
                 })
                 .collect(),
-            mechanisms: savings.mechanisms.iter().map(mechanism).collect(),
+            mechanisms: mechanisms(measurement, &savings.mechanisms),
             copy_ups: names.copy_up_entries(&copy_ups, top),
             layer_pairs: owners.layer_pair_entries(&savings.layer_pairs, top),
             advice: advice_entries(advice(identities, &savings, &copy_ups)),
@@ -136,6 +137,29 @@ pub(crate) fn sums(measurement: &Measurement) -> (Coverage, TotalBytes) {
     (coverage(measurement, &totals), TotalBytes::from(&totals))
 }
 
+fn mechanisms(measurement: &Measurement, rows: &[MechanismRow]) -> Vec<Mechanism> {
+    let with_shared = |row: &MechanismRow| Mechanism {
+        already_shared_bytes: if row.name == "erofs" {
+            already_shared(measurement).0
+        } else {
+            0
+        },
+        ..mechanism(row)
+    };
+    rows.iter().map(with_shared).collect()
+}
+
+/// What the kernel saves by keeping pages of several files once.
+fn already_shared(measurement: &Measurement) -> Bytes {
+    let shared = measurement.identity.shared.iter();
+    let saved = shared.filter_map(|(inode, shared)| {
+        let view = measurement.index.view(*inode)?;
+        Some(shared.saved(Bytes::of_pages(view.resident())))
+    });
+    // A damaged recording may tell of any number of files.
+    saved.fold(Bytes(0), |sum, saved| Bytes(sum.0.saturating_add(saved.0)))
+}
+
 fn mechanism(row: &MechanismRow) -> Mechanism {
     Mechanism {
         name: row.name.to_owned(),
@@ -152,6 +176,7 @@ fn mechanism(row: &MechanismRow) -> Mechanism {
             .collect(),
         out_of_reach: reasons(&row.out_of_reach),
         needs: reasons(&row.needs),
+        already_shared_bytes: 0,
     }
 }
 
@@ -173,18 +198,9 @@ fn advice_entries(advice: Vec<Advice>) -> Vec<AdviceEntry> {
     advice.into_iter().map(entry).collect()
 }
 
-/// Bytes whose layer cannot be found because their path is not known.
 fn identity_info(measurement: &Measurement) -> IdentityInfo {
-    let files = &measurement.identity.files;
-    let unresolved = measurement.index.inodes().filter(|inode| {
-        files
-            .get(&inode.id)
-            .is_none_or(|file| file.place.path_in_fs.is_none() && file.place.device.is_none())
-    });
     IdentityInfo {
-        unresolved_bytes: unresolved
-            .map(|inode| Bytes::of_pages(inode.resident()).0)
-            .sum(),
+        unresolved_bytes: unresolved::bytes(measurement).0,
         warnings: measurement.identity.warnings.clone(),
     }
 }

@@ -6,7 +6,7 @@ mod lists;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::lists::{FileEntry, FilesystemEntry, Group, PartnerEntry};
+pub use self::lists::{FileEntry, FilesystemEntry, Group, OwnerEntry, PartnerEntry};
 use super::host::Host;
 use crate::model::{totals::Totals, units::Bytes};
 
@@ -240,6 +240,10 @@ pub struct Mechanism {
     /// saving.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Reason>,
+    /// Of `erofs`: what the kernel saves already, because it keeps pages once for several
+    /// files; no part of `saving_bytes`, nor of any other sum.
+    #[serde(default, skip_serializing_if = "lists::is_zero")]
+    pub already_shared_bytes: u64,
 }
 
 impl Mechanism {
@@ -341,7 +345,8 @@ impl AdviceEntry {
 /// What could not be found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IdentityInfo {
-    /// Cached for files without a whole path: no layer can be found for them.
+    /// Cached for files whose layer cannot be told: they have no whole path, no mount shows
+    /// them, or they are in a directory of a layer that neither a store nor a mount knows.
     pub unresolved_bytes: u64,
     /// Sentences about what could not be read, and what to do.
     pub warnings: Vec<String>,

@@ -119,9 +119,15 @@ fn summary(report: &Report, layout: Layout) -> Table {
         ),
         ("Coverage", coverage_line(coverage)),
     ];
+    let erofs = report.mechanisms.iter().find(|row| row.name == "erofs");
+    let shared = erofs.map_or(0, |row| row.already_shared_bytes);
+    if shared > 0 {
+        let words = "more would be cached if EROFS did not keep equal files once";
+        rows.push(("Already shared", format!("{} {words}", Bytes(shared))));
+    }
     let identity = &report.identity;
     if identity.unresolved_bytes > 0 {
-        let words = "of files without a known path, in no layer";
+        let words = "of files whose layer cannot be told";
         rows.push((
             "Unresolved",
             format!("{} {words}", Bytes(identity.unresolved_bytes)),

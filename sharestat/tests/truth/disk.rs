@@ -50,6 +50,11 @@ impl Disk {
         Ok(disk)
     }
 
+    /// A loop device over `image`, also where there are other disks.
+    pub(crate) fn looped(image: &Path) -> Result<Self, Skip> {
+        attach(image)
+    }
+
     /// Its device node.
     pub(crate) fn device(&self) -> &Path {
         &self.device

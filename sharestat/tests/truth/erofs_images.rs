@@ -20,7 +20,7 @@ use crate::{
 
 /// Name of the fingerprints, without its namespace `trusted.`.
 const INFIX: &[u8] = b"erofs.fingerprint.v1";
-const NAME: &str = "trusted.erofs.fingerprint.v1";
+pub(crate) const FINGERPRINT: &str = "trusted.erofs.fingerprint.v1";
 
 const SUPERBLOCK: usize = 1024;
 const CHECKSUM: u32 = 0x1;
@@ -30,19 +30,20 @@ const PREFIXES: u32 = 0x40;
 /// `EROFS_XATTR_INDEX_TRUSTED`.
 const TRUSTED: u8 = 4;
 
-/// Makes an image of these files; `marked` gives each a fingerprint.
+/// Makes an image of these files; each gets a fingerprint in an attribute of the name
+/// `marked`, which the superblock announces when it is the usual one.
 pub(crate) fn make(
     scratch: &Scratch,
     name: &str,
     files: &[PlannedFile],
-    marked: bool,
+    marked: Option<&str>,
 ) -> Result<PathBuf, Skip> {
     let staging = scratch.unseen(&format!("{name}.staging"));
     fs::create_dir(&staging).or_fail("making a staging directory");
     corpus::write_all(files, &staging);
-    if marked {
+    if let Some(name) = marked {
         for file in files {
-            mark(&staging.join(&file.names[0]), file);
+            mark(&staging.join(&file.names[0]), file, name);
         }
     }
     let image = scratch.unseen(name);
@@ -52,7 +53,7 @@ pub(crate) fn make(
         .output()
         .map_err(|error| Skip(format!("'mkfs.erofs' does not run: {error}")))?;
     assert!(output.status.success(), "mkfs.erofs: {output:?}");
-    if marked {
+    if marked == Some(FINGERPRINT) {
         let mut bytes = fs::read(&image).or_fail("reading an image");
         announce(&mut bytes);
         fs::write(&image, bytes).or_fail("writing an image");
@@ -61,7 +62,7 @@ pub(crate) fn make(
 }
 
 /// A fingerprint of the planned content: the kernel compares it and does not compute it.
-fn mark(path: &Path, file: &PlannedFile) {
+fn mark(path: &Path, file: &PlannedFile, name: &str) {
     let seeds = [1_u64, 2, 3, 4];
     let hashes = seeds.map(|seed| {
         (0..file.pages.len()).fold(seed, |hash, page| {
@@ -71,7 +72,7 @@ fn mark(path: &Path, file: &PlannedFile) {
     let digits: String = hashes.map(|hash| format!("{hash:016x}")).concat();
     let path = CString::new(path.as_os_str().as_bytes()).or_fail("a path");
     let value = format!("sha256:{digits}");
-    setxattr(path.as_c_str(), NAME, value.as_bytes(), XattrFlags::empty())
+    setxattr(path.as_c_str(), name, value.as_bytes(), XattrFlags::empty())
         .or_fail("setting an extended attribute");
 }
 

@@ -97,6 +97,31 @@ impl Report {
         self.0["identity"]["warnings"].to_string()
     }
 
+    /// What limits the measurement, as JSON.
+    pub(crate) fn notes(&self) -> String {
+        self.0["measurement"]["notes"].to_string()
+    }
+
+    /// The only file whose path ends so.
+    #[track_caller]
+    pub(crate) fn only_file(&self, end: &str) -> &Value {
+        let path = |file: &Value| file["path"].as_str().unwrap_or("").to_owned();
+        let files = self.list("files");
+        let mut found = files.iter().filter(|file| path(file).ends_with(end));
+        let first = found.next();
+        assert!(found.next().is_none(), "several files end in '{end}'");
+        first.unwrap_or_else(|| panic!("no file ends in '{end}': {self:?}"))
+    }
+
+    /// What the kernel saves already by keeping pages once for several files.
+    pub(crate) fn already_shared(&self) -> u64 {
+        let mut rows = self.list("mechanisms").iter();
+        let erofs = rows.find(|row| row["name"] == "erofs");
+        erofs
+            .and_then(|row| row["already_shared_bytes"].as_u64())
+            .unwrap_or(0)
+    }
+
     /// Numbers that two looks at an unchanged cache must agree on, whoever looks.
     pub(crate) fn facts(&self) -> BTreeMap<String, String> {
         let mut facts = BTreeMap::new();
@@ -222,6 +247,14 @@ impl Report {
             (why, need["bytes"].as_u64().unwrap_or(0))
         };
         needs.map(part).collect()
+    }
+
+    /// What the advice for a mechanism says it would save, and its largest cause; nothing
+    /// when there is no such line.
+    pub(crate) fn advice(&self, mechanism: &str) -> Option<(u64, &str)> {
+        let mut lines = self.list("advice").iter();
+        let line = lines.find(|line| line["mechanism"] == mechanism)?;
+        Some((whole(line, "saving_bytes"), line["cause"].as_str()?))
     }
 
     /// How sure a mechanism is.

@@ -331,7 +331,7 @@ fn explain_file(view: &Moment<'_>, inode: InodeId, counted_at: Option<Duration>)
                 .map_or("?", |filesystem| filesystem.fs_type.as_str());
             CopyRow {
                 inode: partner.inode,
-                path: shown(file, partner.inode).into(),
+                path: shown(identity, partner.inode).into(),
                 fs: Arc::from(fs_type),
                 layer: file
                     .and_then(|file| file.place.layer)

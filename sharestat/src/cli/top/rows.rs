@@ -16,7 +16,7 @@ use crate::{
         inode::InodeId,
         kin::Kin,
         layers::ContainerId,
-        measurement::{FileIdentity, Filesystem, Measurement},
+        measurement::{Filesystem, Identities, Measurement},
         savings::savings_of,
         units::Bytes,
     },
@@ -190,7 +190,7 @@ fn make(measurement: &Measurement, charged: &HashMap<ContainerId, Bytes>) -> Row
             };
             FileRow {
                 inode: row.inode,
-                path: shown(file, row.inode).into(),
+                path: shown(&measurement.identity, row.inode).into(),
                 fs: named(&types),
                 filesystem: named(&ids),
                 layer: file.and_then(|file| file.place.layer).map(owners::layer_id),
@@ -245,13 +245,22 @@ fn make(measurement: &Measurement, charged: &HashMap<ContainerId, Bytes>) -> Row
     }
 }
 
-/// How a file is called; one whose name was not asked for yet has its number.
-pub(super) fn shown(file: Option<&FileIdentity>, inode: InodeId) -> String {
-    match file {
+/// How a file is called; one whose name was not asked for yet has its number. One whose
+/// pages the kernel keeps for others too says so.
+pub(super) fn shown(identities: &Identities, inode: InodeId) -> String {
+    let mut shown = match identities.files.get(&inode) {
         Some(file) if file.deleted => format!("{} (deleted)", file.path),
         Some(file) => file.path.clone(),
         None => format!("inode #{}", inode.0),
+    };
+    let count = identities
+        .shared
+        .get(&inode)
+        .map_or(0, |shared| shared.count);
+    if count > 1 {
+        shown.extend([" (shared by ", &count.to_string(), ")"]);
     }
+    shown
 }
 
 #[cfg(test)]

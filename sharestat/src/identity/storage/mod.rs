@@ -97,7 +97,7 @@ pub fn ask(measurement: &mut Measurement) {
 
 /// EROFS superblocks that share the pages of equal files (`erofs_show_options`,
 /// fs/erofs/super.c, since Linux 7.2; the domain is not shown).
-fn sharing(mounts: &MountTable) -> HashSet<Dev> {
+pub(crate) fn sharing(mounts: &MountTable) -> HashSet<Dev> {
     let shares = |mount: &&Mount| {
         let mut options = mount.super_options.iter();
         mount.fs_type == "erofs" && options.any(|(name, _)| name == b"inode_share")

@@ -32,12 +32,18 @@ impl Sought {
         let identity = &measurement.identity;
         let (key, known) = (measurement.index.key(inode)?, identity.files.get(&inode)?);
         let filesystem = identity.filesystems.get(known.filesystem)?;
+        // The inode of shared pages has no path; that of the first of their files is known.
+        let first = identity
+            .shared
+            .get(&inode)
+            .and_then(|shared| shared.files.first());
+        let (dev, ino) = first.map_or((key.dev, key.ino), |file| (file.dev, file.ino));
         Some(Self {
             fs_type: filesystem.fs_type.clone(),
             filesystem: filesystem.dev,
             path_in_fs: known.place.path_in_fs.clone()?,
-            dev: key.dev,
-            ino: key.ino,
+            dev,
+            ino,
             size: known.size,
         })
     }

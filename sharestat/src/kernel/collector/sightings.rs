@@ -5,7 +5,7 @@ use sharestat_ebpf::records::{FrameRecord, frame_flags};
 use super::Collector;
 use crate::{
     kernel::{batch::Batch, error::Error, instrument::Instrument, queue::Run},
-    model::{inode::InodeKey, units::PageIndex},
+    model::{inode::InodeKey, measurement::Measurement, units::PageIndex},
 };
 
 /// Puts the frames of a part of the census in the order of inodes and page indices, so
@@ -42,6 +42,13 @@ impl Collector {
     /// Starts a census: pages it does not see, and no event speaks of, become doubtful.
     pub(in crate::kernel) fn begin_census(&mut self) {
         self.names.refresh();
+        // Files that share pages come and go while the pages stay.
+        let Measurement {
+            index, identity, ..
+        } = &self.measurement;
+        let shared = identity.shared.keys();
+        let again = shared.filter_map(|inode| Some((*inode, *index.key(*inode)?)));
+        self.unnamed.extend(again);
         self.measurement.index.begin_census();
     }
 

@@ -25,6 +25,7 @@ pub(super) fn examine() -> (Option<KernelTypes>, Option<KernelLayout>, Vec<Findi
         vec![Finding::ok(AREA, "BTF", format!("'{VMLINUX}' parsed")).needed_by(&NEEDED_BY)];
     findings.extend(fields(&gaps));
     findings.extend(extras(&layout));
+    findings.push(Erofs::of(&types, &layout).finding());
     let layout = gaps.is_empty().then_some(layout);
     (Some(types), layout, findings)
 }
@@ -96,6 +97,69 @@ fn extras(layout: &KernelLayout) -> Vec<Finding> {
     vec![memcg, btrfs]
 }
 
+/// What is known of the pages that EROFS keeps once for several files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Erofs {
+    Known,
+    /// Before Linux 7.2, or without `CONFIG_EROFS_FS_PAGE_CACHE_SHARE`.
+    KeepsNone,
+    Unreadable,
+    NotThere,
+}
+
+impl Erofs {
+    fn of(types: &KernelTypes, layout: &KernelLayout) -> Self {
+        let described = |types: &KernelTypes| types.size_of("erofs_inode").is_some();
+        if layout.erofs_known == 1 {
+            Self::Known
+        } else if described(types) || types.of_module("erofs").as_ref().is_some_and(described) {
+            Self::KeepsNone
+        } else if std::fs::read_to_string("/proc/filesystems").is_ok_and(|text| lists_erofs(&text))
+        {
+            Self::Unreadable
+        } else {
+            Self::NotThere
+        }
+    }
+
+    fn finding(self) -> Finding {
+        let (state, found) = match self {
+            Self::Known => (
+                State::Ok,
+                "pages that EROFS keeps once for several files can be told to be theirs",
+            ),
+            Self::KeepsNone => (
+                State::NotNeeded,
+                "this kernel keeps no page of EROFS for several files (7.2 and later can)",
+            ),
+            Self::Unreadable => (
+                State::Degraded,
+                "EROFS is loaded, and its types are not in '/sys/kernel/btf'",
+            ),
+            Self::NotThere => (
+                State::NotNeeded,
+                "EROFS is neither built in nor loaded as a module",
+            ),
+        };
+        let finding = Finding::new(AREA, "erofs fields", state, found);
+        if self == Self::Unreadable {
+            finding
+                .loss("pages of EROFS mounts with inode_share have no name")
+                .remedy("a kernel with CONFIG_DEBUG_INFO_BTF_MODULES=y")
+        } else {
+            finding
+        }
+    }
+}
+
+/// Whether `/proc/filesystems` has EROFS.
+fn lists_erofs(filesystems: &str) -> bool {
+    let mut names = filesystems
+        .lines()
+        .filter_map(|line| line.split('\t').next_back());
+    names.any(|name| name == "erofs")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,5 +185,21 @@ mod tests {
         let findings = extras(&layout);
         assert_eq!(findings.len(), 2);
         assert!(findings.iter().all(Finding::carries));
+    }
+
+    #[test]
+    fn only_an_erofs_that_cannot_be_read_is_degraded() {
+        for (erofs, state) in [
+            (Erofs::Known, State::Ok),
+            (Erofs::KeepsNone, State::NotNeeded),
+            (Erofs::Unreadable, State::Degraded),
+            (Erofs::NotThere, State::NotNeeded),
+        ] {
+            let finding = erofs.finding();
+            assert_eq!(finding.state, state, "{erofs:?}");
+            assert!(finding.carries(), "{erofs:?}");
+        }
+        assert!(lists_erofs("nodev\tsysfs\n\text4\n\terofs\n"));
+        assert!(!lists_erofs("nodev\tpseudo_erofs\n\text4\n"));
     }
 }

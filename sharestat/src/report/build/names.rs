@@ -10,10 +10,11 @@ use crate::{
         groups::group_rows,
         inode::{Dev, InodeId, InodeKey},
         measurement::{Filesystem, Measurement},
+        shared_files::{SharedBy, SharingFile},
         units::Bytes,
     },
     report::{
-        document::{CopyUpEntry, FileEntry, FilesystemEntry, PartnerEntry},
+        document::{CopyUpEntry, FileEntry, FilesystemEntry, OwnerEntry, PartnerEntry},
         owners::Owners,
     },
 };
@@ -144,6 +145,9 @@ impl<'a> Names<'a> {
         owners: &Owners<'_>,
     ) -> FileEntry {
         let key = self.key(row.inode);
+        let shared = self.measurement.identity.shared.get(&row.inode);
+        let first = shared.and_then(|shared| shared.files.first());
+        let (dev, ino) = first.map_or((key.dev, key.ino), |file| (file.dev, file.ino));
         let filesystem = self.of_inode.get(&row.inode);
         let identity = self.measurement.identity.files.get(&row.inode);
         let watched = self.measurement.avoidable.as_ref();
@@ -153,8 +157,8 @@ impl<'a> Names<'a> {
             fs: filesystem.map_or_else(String::new, |&position| {
                 name_of(&self.filesystems[position]).to_owned()
             }),
-            dev: key.dev.to_string(),
-            ino: key.ino,
+            dev: dev.to_string(),
+            ino,
             deleted: identity.is_some_and(|file| file.deleted),
             resident_bytes: row.resident.0,
             duplicate_bytes: row.duplicate.0,
@@ -172,6 +176,9 @@ impl<'a> Names<'a> {
                     shared_bytes: partner.shared.0,
                 })
                 .collect(),
+            owners: shared.map_or_else(Vec::new, owner_entries),
+            owner_count: shared.map_or(0, |shared| shared.count),
+            already_shared_bytes: shared.map_or(0, |shared| shared.saved(row.resident).0),
         }
     }
 
@@ -193,6 +200,15 @@ impl<'a> Names<'a> {
             |identity| identity.path.clone(),
         )
     }
+}
+
+fn owner_entries(shared: &SharedBy) -> Vec<OwnerEntry> {
+    let entry = |file: &SharingFile| OwnerEntry {
+        path: file.path.clone(),
+        dev: file.dev.to_string(),
+        ino: file.ino,
+    };
+    shared.files.iter().map(entry).collect()
 }
 
 fn unknown_filesystem(dev: Dev) -> Filesystem {

@@ -118,17 +118,32 @@ pub struct FileEntry {
     pub avoidable_reclaim_bytes: u64,
     /// The files that it shares most content with, zero pages aside.
     pub partners: Vec<PartnerEntry>,
+    /// Where the kernel keeps these pages once for several files (EROFS with `inode_share`):
+    /// the files, this one first, and no more than 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<OwnerEntry>,
+    /// How many files these are in all.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub owner_count: u64,
+    /// What is saved by that already, were each of them cached as far as this.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub already_shared_bytes: u64,
 }
 
 impl FileEntry {
-    /// Its path, with a mark when it was deleted.
+    /// Its path, with a mark when it was deleted, and when the kernel keeps its pages for
+    /// several files.
     #[must_use]
     pub fn shown_path(&self) -> Cow<'_, str> {
+        let mut shown = Cow::from(self.path.as_str());
         if self.deleted {
-            format!("{} (deleted)", self.path).into()
-        } else {
-            self.path.as_str().into()
+            shown.to_mut().push_str(" (deleted)");
         }
+        if self.owner_count > 1 {
+            let mark = format!(" (shared by {})", self.owner_count);
+            shown.to_mut().push_str(&mark);
+        }
+        shown
     }
 }
 
@@ -136,8 +151,19 @@ impl FileEntry {
     clippy::trivially_copy_pass_by_ref,
     reason = "serde gives the field by reference"
 )]
-const fn is_zero(bytes: &u64) -> bool {
+pub(super) const fn is_zero(bytes: &u64) -> bool {
     *bytes == 0
+}
+
+/// One of the files whose pages the kernel keeps once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OwnerEntry {
+    /// Its path.
+    pub path: String,
+    /// The device number of its filesystem, `major:minor`.
+    pub dev: String,
+    /// Its inode number.
+    pub ino: u64,
 }
 
 /// Another file with the same contents.

@@ -152,7 +152,7 @@ Duplicate   12.0 KiB, 37.5 % of the 32.0 KiB hashed; 20.0 KiB distinct
 Zero pages  8.0 KiB
 Eligible    28.0 KiB could be shared
 Coverage    partial: 10 pages seen, 8 hashed, 2 skipped (1 dirty, 1 not reached), 3 events lost
-Unresolved  12.0 KiB of files without a known path, in no layer
+Unresolved  12.0 KiB of files whose layer cannot be told
 Note        tmpfs is as of the census
 
 Duplicates by scope
@@ -203,8 +203,7 @@ Zero pages  8.0 KiB
 Eligible    28.0 KiB could be shared
 Coverage    partial: 10 pages seen, 8 hashed, 2 skipped (1
             dirty, 1 not reached), 3 events lost
-Unresolved  12.0 KiB of files without a known path, in no
-            layer
+Unresolved  12.0 KiB of files whose layer cannot be told
 Note        tmpfs is as of the census
 
 Duplicates by scope

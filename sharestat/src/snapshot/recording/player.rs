@@ -260,9 +260,10 @@ impl Player {
         } = &mut self.measurement;
         match record {
             Record::Change(change) => {
-                let files = &mut identity.files;
+                let (files, shared) = (&mut identity.files, &mut identity.shared);
                 let applied = change.apply(index, self.most_pages, &mut |inode| {
                     files.remove(&inode);
+                    shared.remove(&inode);
                 });
                 applied.map_err(|error| self.reader.contradiction(&error.to_string()))?;
             }
@@ -280,6 +281,7 @@ impl Player {
             }
             Record::Status(status) => self.reach(*status),
             Record::Mark(_) => {}
+            Record::Shared(shared) => identity.shared = shared.into_iter().collect(),
             Record::Memcgs(memcgs) => identity.memcgs = memcgs.into_iter().collect(),
             Record::Memory(memory) => {
                 let known = identity.layers.containers_by_id();

@@ -12,6 +12,7 @@ use crate::{
         layers::Layers,
         measurement::{FileIdentity, Filesystem, Memcg},
         memory::HostMemory,
+        shared_files::SharedBy,
         totals::Totals,
     },
 };
@@ -39,6 +40,8 @@ pub enum Record {
     /// What the host and its memory cgroups use: where what is to be recorded begins, and
     /// before the last census.
     Memory(Box<HostMemory>),
+    /// The files whose pages the kernel keeps once, whenever these are others.
+    Shared(Vec<(InodeId, SharedBy)>),
 }
 
 /// Layers, images and containers.

@@ -2,7 +2,7 @@
 //! view, new names, the sums and now and then the distributions.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs::File,
     io,
     path::Path,
@@ -23,6 +23,7 @@ use crate::{
         inode::InodeId,
         journal::{Change, Journal},
         memory::HostMemory,
+        shared_files::SharedBy,
     },
 };
 
@@ -41,6 +42,8 @@ pub struct Recorder {
     owners: Option<(u64, usize)>,
     /// Memory cgroups, and revision of their containers, that were recorded last.
     memcgs: (usize, u64),
+    /// Files whose pages are kept once, as they were recorded last.
+    shared: HashMap<InodeId, SharedBy>,
     histograms_at: Option<Duration>,
 }
 
@@ -75,6 +78,7 @@ impl Recorder {
             filesystems: 0,
             owners: None,
             memcgs: (0, 0),
+            shared: HashMap::new(),
             histograms_at: None,
         })
     }
@@ -123,6 +127,12 @@ impl Recorder {
             if self.named.insert(*inode) {
                 writer.put(&Record::Named(*inode, file.clone()));
             }
+        }
+        if identity.shared != self.shared {
+            self.shared.clone_from(&identity.shared);
+            let mut shared: Vec<_> = identity.shared.clone().into_iter().collect();
+            shared.sort_unstable_by_key(|(inode, _)| *inode);
+            writer.put(&Record::Shared(shared));
         }
         if due {
             writer.put(&Record::Histograms(histograms::store(moment)));

@@ -23,6 +23,7 @@ use crate::{
         memory::{CgroupMemory, HostMemory, MemoryStat},
         page::{Observation, SkipReason},
         samples,
+        shared_files::{SharedBy, SharingFile},
         units::{Bytes, ContentHash, PageIndex},
     },
     report::{Host, sample::measurement as sample},
@@ -137,6 +138,16 @@ fn traffic(measurement: &mut Measurement, round: u64) {
             source: None,
         });
     }
+    let sharing = SharingFile {
+        path: format!("/other/{round}"),
+        dev: Dev::new(0, 9),
+        ino: round,
+    };
+    let shared = SharedBy {
+        files: vec![sharing],
+        count: round,
+    };
+    measurement.identity.shared.insert(inode, shared);
     measurement.identity.files.insert(
         inode,
         FileIdentity {

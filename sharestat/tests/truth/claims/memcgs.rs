@@ -18,6 +18,7 @@ use crate::{
     harness::{Engine, OrFail, Outcome, Skip, bpf_only, in_guest, not_here, patience},
     live_top::LiveTop,
     memcg::Memcg,
+    mount::Mount,
     report::Report,
     residency,
     scratch::Scratch,
@@ -28,6 +29,14 @@ bpf_only!(
     a_file_read_by_two_is_charged_to_both,
     what_a_live_view_saw_charged_has_a_name_when_the_cgroup_is_gone
 );
+
+/// The user engine asks the cgroup of a container itself.
+mod containers {
+    use crate::harness::per_engine;
+
+    per_engine!(a_container_has_what_its_cgroup_counts);
+    use super::a_container_has_what_its_cgroup_counts;
+}
 
 const PAGES: u64 = 500;
 
@@ -159,7 +168,15 @@ fn what_a_live_view_saw_charged_has_a_name_when_the_cgroup_is_gone(engine: Engin
     let top = LiveTop::start(filesystem.root(), &[]);
     let group = Memcg::new("sharestat-gone")?;
     let path = group.path();
-    group.charge(|| plan.read(filesystem.root()));
+    // Locked, because a kernel may take the pages of a cgroup that goes.
+    let mut locked = None;
+    group.charge(|| {
+        plan.read(filesystem.root());
+        locked = residency::map(&filesystem.root().join("file"));
+        let map = locked.as_ref().map(memmap2::Mmap::lock);
+        map.unwrap_or(Ok(())).or_fail("locking the pages of a file");
+    });
+    assert_eq!(cached(&filesystem), PAGES * PAGE as u64, "it is locked");
     let charged = |report: &Report| resident(report, &path) == cached(&filesystem);
     let start = Instant::now();
     let mut number = top.frames();
@@ -184,11 +201,8 @@ fn what_a_live_view_saw_charged_has_a_name_when_the_cgroup_is_gone(engine: Engin
     // Who comes later knows the bytes, and a number, or who inherited them (7.2 and later).
     let report = binary::scan(engine, filesystem.root());
     assert_rows_add_up(&report);
-    if report.number("/totals/resident_bytes") == 0 {
-        return Err(Skip(
-            "the kernel took all pages of a cgroup that is gone".to_owned(),
-        ));
-    }
+    let resident = report.number("/totals/resident_bytes");
+    assert_eq!(resident, PAGES * PAGE as u64, "it is locked");
     let names = report.list("memcgs").iter();
     let names: Vec<_> = names
         .map(|row| row["name"].as_str().unwrap_or(""))
@@ -197,5 +211,82 @@ fn what_a_live_view_saw_charged_has_a_name_when_the_cgroup_is_gone(engine: Engin
         names.len() == 1 && (names[0].starts_with("gone:") || names[0].starts_with('/')),
         "{names:?}"
     );
+    drop(locked);
+    Ok(())
+}
+
+/// A container of Podman's: a store with an image and a container, and the cgroup that
+/// Podman would make for it.
+fn a_container_has_what_its_cgroup_counts(engine: Engine) -> Outcome {
+    let scratch = Scratch::new();
+    let mut filesystem = Filesystem::empty(Kind::Ext4, &scratch, "base")?;
+    let plan = PlannedFile::counting("usr/bin/program", 1, PAGES);
+    let [image, writable, container] = ["1", "2", "c"].map(|digit| digit.repeat(64));
+    let store = filesystem.root().join("storage");
+    let layer = |id: &str| store.join("overlay").join(id);
+    for id in [&image, &writable] {
+        fs::create_dir_all(layer(id).join("diff")).or_fail("making a layer");
+    }
+    plan.write(&layer(&image).join("diff"));
+    for (name, text) in [
+        (
+            "overlay-layers/layers.json",
+            format!(r#"[{{"id":"{image}"}},{{"id":"{writable}","parent":"{image}"}}]"#),
+        ),
+        (
+            "overlay-images/images.json",
+            format!(r#"[{{"id":"{image}","names":["localhost/app:1"],"layer":"{image}"}}]"#),
+        ),
+        (
+            "overlay-containers/containers.json",
+            format!(
+                r#"[{{"id":"{container}","names":["web"],"image":"{image}","layer":"{writable}"}}]"#
+            ),
+        ),
+    ] {
+        let path = store.join(name);
+        fs::create_dir_all(path.parent().unwrap_or(&store)).or_fail("making the store");
+        fs::write(path, text).or_fail("writing the store");
+    }
+    // Afterwards nothing of the layers is cached.
+    filesystem.remount()?;
+    let upper = layer(&writable);
+    let mount = Mount::overlay(
+        &upper.join("merged"),
+        &[&layer(&image).join("diff")],
+        &upper.join("diff"),
+        &upper.join("work"),
+    )?;
+    let group = Memcg::new(&format!("libpod-{container}.scope"))?;
+    group.reclaim();
+    group.charge(|| plan.read(mount.target()));
+    let file = layer(&image).join("diff/usr/bin/program");
+    let held = || {
+        let pages = residency::cached_pages(&file);
+        pages.iter().filter(|&&is| is).count() as u64 * PAGE as u64
+    };
+    assert!(held() > 0, "the stage is not set");
+    assert_soon("what a container is charged", || {
+        let before = (held(), group.file_bytes());
+        let report = binary::scan(engine, mount.target());
+        let mut rows = report.list("containers").iter();
+        let row = rows.find(|row| row["id"] == container.as_str());
+        let row = row.unwrap_or_else(|| panic!("the container is not listed: {report:?}"));
+        assert_eq!(row["name"], "web", "{row}");
+        let number = |name: &str| row[name].as_u64().unwrap_or(0);
+        let (resident, charged) = (number("resident_bytes"), number("charged_bytes"));
+        let counted = group.file_bytes();
+        // One engine counts the pages that it measured, the other asks the cgroup; the
+        // kernel also charges what the filesystem read of its own structures.
+        let plausible = match engine {
+            Engine::Bpf => charged == resident && counted - charged.min(counted) < 1 << 20,
+            Engine::User => charged == counted,
+        };
+        let calm = before == (held(), counted) && resident == held() && charged <= counted;
+        (calm && plausible).then_some(()).ok_or_else(|| {
+            format!("resident {resident}, charged {charged}, {before:?} before, the kernel counts {counted}")
+        })
+    });
+    mount.unmount();
     Ok(())
 }

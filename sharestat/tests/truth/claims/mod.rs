@@ -3,8 +3,10 @@
 mod avoidable;
 mod bad_input;
 mod coverage;
+mod deep_paths;
 mod derefs;
 mod derefs_trace;
+mod digests;
 mod distributions;
 mod erofs_sharing;
 mod image_files;

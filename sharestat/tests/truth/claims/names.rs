@@ -7,17 +7,14 @@ use std::{
     os::unix::fs::MetadataExt as _,
 };
 
-use rustix::fs::{MemfdFlags, memfd_create};
-use serde_json::Value;
-
 use crate::{
     binary,
     corpus::{PAGE, PlannedFile},
     filesystems::{Filesystem, Kind},
     harness::{Engine, OrFail, Outcome, bpf_only},
-    report::Report,
     scratch::Scratch,
 };
+use rustix::fs::{MemfdFlags, memfd_create};
 
 bpf_only!(
     a_file_in_memory_has_its_name,
@@ -27,17 +24,6 @@ bpf_only!(
 
 const PAGES: usize = 40;
 
-/// The only file whose path ends so.
-#[track_caller]
-fn only<'a>(report: &'a Report, end: &str) -> &'a Value {
-    let path = |file: &Value| file["path"].as_str().unwrap_or("").to_owned();
-    let files = report.list("files");
-    let mut found = files.iter().filter(|file| path(file).ends_with(end));
-    let first = found.next();
-    assert!(found.next().is_none(), "several files end in '{end}'");
-    first.unwrap_or_else(|| panic!("no file ends in '{end}': {report:?}"))
-}
-
 fn a_file_in_memory_has_its_name(engine: Engine) {
     let descriptor = memfd_create("truth-of-names", MemfdFlags::CLOEXEC).or_fail("memfd_create");
     let mut file = File::from(descriptor);
@@ -45,7 +31,7 @@ fn a_file_in_memory_has_its_name(engine: Engine) {
     file.write_all(&content).or_fail("writing");
     // It lies below no directory, so the whole machine is looked at.
     let report = binary::finish(binary::whole_machine_command(engine)).report();
-    let found = only(&report, " memfd:truth-of-names");
+    let found = report.only_file(" memfd:truth-of-names");
     assert_eq!(found["resident_bytes"], PAGES * PAGE);
 }
 
@@ -59,7 +45,7 @@ fn a_deleted_open_file_has_its_name(engine: Engine) -> Outcome {
     plan.read(filesystem.root());
     fs::remove_file(&path).or_fail("deleting");
     let report = binary::scan(engine, filesystem.root());
-    let found = only(&report, "/files/gone");
+    let found = report.only_file("/files/gone");
     assert_eq!(found["resident_bytes"], PAGES * PAGE);
     assert_eq!(found["deleted"], true, "{found}");
     drop(opened);

@@ -270,7 +270,8 @@ fn eight_and_twelve_containers_on_shared_erofs_need_what_two_and_four_foretold(
     }
     let scratch = Scratch::new();
     let uppers = Filesystem::empty(Kind::Ext4, &scratch, "uppers")?;
-    let image = erofs_images::make(&scratch, "image", &all_files(), true)?;
+    let marked = Some(erofs_images::FINGERPRINT);
+    let image = erofs_images::make(&scratch, "image", &all_files(), marked)?;
     let disk = Disk::of_image(&image)?;
     fs::remove_file(image).or_fail("removing an image");
     let target = scratch.directory("image");

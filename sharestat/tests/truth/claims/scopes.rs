@@ -78,7 +78,9 @@ fn four_reflinks(kind: Kind, engine: Engine) -> Outcome {
         |expected| expected.duplicate == 3 * pages(),
     );
     assert_only(&report, "reflink", 3 * pages());
-    assert_eq!(report.saving("reflink"), 3 * pages() * PAGE as u64);
+    let bytes = 3 * pages() * PAGE as u64;
+    assert_eq!(report.saving("reflink"), bytes);
+    assert_eq!(report.advice("reflink"), Some((bytes, "")));
     Ok(())
 }
 
@@ -232,6 +234,11 @@ fn one_path_in_two_layers_of_two_images(engine: Engine) -> Outcome {
     );
     assert_only(&report, "cross-layer", 100);
     assert_eq!(report.saving("layer"), 100 * PAGE as u64);
+    let (bytes, cause) = report.advice("layer").unwrap_or_default();
+    assert_eq!(bytes, 100 * PAGE as u64, "{report:?}");
+    for image in ["localhost/one:1", "localhost/two:2"] {
+        assert!(cause.contains(image), "{cause}");
+    }
     let names = |list: &str| {
         let rows = report.list(list).iter();
         let mut names: Vec<String> = rows.map(|row| row["name"].to_string()).collect();

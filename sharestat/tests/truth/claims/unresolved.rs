@@ -104,6 +104,20 @@ fn a_half_written_store_costs_names_only(engine: Engine) -> Outcome {
     for name in ["layers.json", "images.json", "containers.json"] {
         assert!(said.contains(name), "nothing is said of '{name}': {said}");
     }
+    assert_eq!(report.number("/identity/unresolved_bytes"), 0);
+    // A layer that is not mounted has only its store, which does not know it any more.
+    let lost = store.join("overlay").join("e".repeat(64)).join("diff");
+    fs::create_dir_all(&lost).or_fail("making a layer");
+    corpus::write_all(&plan, &lost);
+    let report = calm::scan_agrees(
+        engine,
+        &lost,
+        || corpus::read_all(&plan, &lost),
+        || Expected::of(&[Observed::now(&plan[0], &lost)]),
+        |expected| expected.resident == PAGES,
+    );
+    let unresolved = report.number("/identity/unresolved_bytes");
+    assert_eq!(unresolved, PAGES * PAGE as u64, "{report:?}");
     Ok(())
 }
 
@@ -127,6 +141,8 @@ fn a_filesystem_that_is_mounted_nowhere_keeps_its_bytes(engine: Engine) -> Outco
         assert_eq!(file["resident_bytes"], PAGES * PAGE as u64, "{file}");
         assert_eq!(file["duplicate_bytes"], PAGES * PAGE as u64, "{file}");
     }
+    let unresolved = report.number("/identity/unresolved_bytes");
+    assert!(unresolved >= 2 * PAGES * PAGE as u64, "{unresolved}");
     drop(held);
     Ok(())
 }
