@@ -25,6 +25,10 @@ cgroup2 /sys/fs/cgroup
 MOUNTS
 echo '+memory' >/sys/fs/cgroup/cgroup.subtree_control
 ln -s /proc/self/fd /dev/fd
+# As udev makes them.
+ln -s fd/0 /dev/stdin
+ln -s fd/1 /dev/stdout
+ln -s fd/2 /dev/stderr
 ip link set lo up
 hostname guest
 
