@@ -1,6 +1,8 @@
 //! A report of the binary, read as plain JSON: what must hold in every report, and how
 //! it differs from what was expected.
 
+mod mechanisms;
+
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde_json::Value;
@@ -113,15 +115,6 @@ impl Report {
         first.unwrap_or_else(|| panic!("no file ends in '{end}': {self:?}"))
     }
 
-    /// What the kernel saves already by keeping pages once for several files.
-    pub(crate) fn already_shared(&self) -> u64 {
-        let mut rows = self.list("mechanisms").iter();
-        let erofs = rows.find(|row| row["name"] == "erofs");
-        erofs
-            .and_then(|row| row["already_shared_bytes"].as_u64())
-            .unwrap_or(0)
-    }
-
     /// Numbers that two looks at an unchanged cache must agree on, whoever looks.
     pub(crate) fn facts(&self) -> BTreeMap<String, String> {
         let mut facts = BTreeMap::new();
@@ -229,42 +222,6 @@ impl Report {
     pub(crate) fn scope(&self, name: &str) -> u64 {
         let row = self.list("scopes").iter().find(|row| row["name"] == name);
         row.map_or(0, |row| whole(row, "duplicate_bytes"))
-    }
-
-    /// Bytes that a mechanism would save.
-    pub(crate) fn saving(&self, mechanism: &str) -> u64 {
-        self.mechanism(mechanism).pages
-    }
-
-    /// What a mechanism waits for: reasons and bytes.
-    pub(crate) fn needs(&self, mechanism: &str) -> Vec<(String, u64)> {
-        let mut rows = self.list("mechanisms").iter();
-        let row = rows.find(|row| row["name"] == mechanism);
-        let row = row.unwrap_or_else(|| panic!("no mechanism '{mechanism}'"));
-        let needs = row["needs"].as_array().into_iter().flatten();
-        let part = |need: &Value| {
-            let why = need["reason"].as_str().unwrap_or("").to_owned();
-            (why, need["bytes"].as_u64().unwrap_or(0))
-        };
-        needs.map(part).collect()
-    }
-
-    /// What the advice for a mechanism says it would save, and its largest cause; nothing
-    /// when there is no such line.
-    pub(crate) fn advice(&self, mechanism: &str) -> Option<(u64, &str)> {
-        let mut lines = self.list("advice").iter();
-        let line = lines.find(|line| line["mechanism"] == mechanism)?;
-        Some((whole(line, "saving_bytes"), line["cause"].as_str()?))
-    }
-
-    /// How sure a mechanism is.
-    pub(crate) fn confidence(&self, mechanism: &str) -> &str {
-        let rows = self.list("mechanisms").iter();
-        let mut named = rows.filter(|row| row["name"] == mechanism);
-        named
-            .next()
-            .and_then(|row| row["confidence"].as_str())
-            .unwrap_or("not listed")
     }
 
     fn mechanism(&self, name: &str) -> ExpectedSaving {

@@ -1,5 +1,7 @@
 //! Recordings played back, cut and broken.
 
+mod headers;
+
 use std::{fs, io::Write as _, path::Path, time::Duration};
 
 use proptest::prelude::*;
@@ -393,19 +395,4 @@ fn a_failed_write_is_told_once_and_what_was_before_plays() {
     assert_eq!(bytes.len(), 2_000);
     let player = Player::new(Reader::of_bytes("full", bytes).expect("a header")).expect("plays");
     assert!(matches!(player.outline().ending, Ending::Cut(_)));
-}
-
-#[test]
-fn a_header_of_a_later_schema_is_told_as_newer_and_another_as_foreign() {
-    let later = ("sharestat.recording/v2", "made by a newer version");
-    let other = ("sharestat.recordings", "no recording of sharestat");
-    for (schema, why) in [later, other] {
-        let mut header = Header::new(&measurement(), Host::read(), Vec::new(), Vec::new());
-        schema.clone_into(&mut header.schema);
-        let mut bytes = Vec::new();
-        writer::Writer::begin(&mut bytes, &header).expect("memory takes everything");
-        let refused = Reader::in_memory("later", bytes).expect_err("it is refused");
-        let said = refused.to_string();
-        assert!(said.contains(why) && said.contains(schema), "{said}");
-    }
 }
