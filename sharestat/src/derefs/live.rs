@@ -2,7 +2,7 @@
 //! the session, and the table in the end.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -26,7 +26,7 @@ use super::{
 use crate::{
     kernel::{
         self,
-        btf::VMLINUX,
+        btf::{VMLINUX, kernel_bytes},
         watcher::{Watcher, WatcherOptions},
     },
     report::Host,
@@ -88,7 +88,7 @@ impl Watched {
         source: Option<&Source>,
     ) -> Result<Self, LiveError> {
         let symbols = LiveSymbols::read()?;
-        let btf = fs::read(Path::new(VMLINUX)).map_err(LiveError::Types)?;
+        let btf = kernel_bytes().map_err(LiveError::Types)?;
         let types = TypeTable::new(&btf).map_err(LiveError::NoTypes)?;
         let watcher = Watcher::start(watcher)?;
         let list = source
@@ -302,7 +302,7 @@ impl Watched {
 pub fn trace(source: &Source, place: Option<&Path>) -> Result<Trace, LiveError> {
     let device = place.map(device_of).transpose().map_err(LiveError::Paths)?;
     let symbols = LiveSymbols::read()?;
-    let btf = fs::read(Path::new(VMLINUX)).map_err(LiveError::Types)?;
+    let btf = kernel_bytes().map_err(LiveError::Types)?;
     let mapping = TypeTable::new(&btf).map_err(LiveError::NoTypes)?.mapping;
     // Only its reading of text is needed, for a list of the running kernel.
     let watcher = Watcher::start(&WatcherOptions::default())?;

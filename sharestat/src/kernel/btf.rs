@@ -7,10 +7,10 @@ use super::{
     error::Error,
 };
 
-pub use super::btf_section::BtfError;
-
-/// Where the kernel publishes its type information.
-pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+pub use super::{
+    btf_blob::{VMLINUX, kernel as kernel_bytes, kernel_digest},
+    btf_section::BtfError,
+};
 
 /// Aliases and anonymous members nest a few levels deep; damaged BTF may nest endlessly.
 const DEEPEST: usize = 32;
@@ -35,13 +35,12 @@ impl KernelTypes {
     /// # Errors
     /// When the kernel has no BTF or it cannot be parsed.
     pub fn of_kernel() -> Result<Self, Error> {
-        let path = Path::new(VMLINUX);
-        fs::read(path)
+        kernel_bytes()
             .map_err(BtfError::from)
             .and_then(|bytes| Section::new(bytes, None))
             .map(Self::new)
             .map_err(|source| Error::Btf {
-                path: path.to_owned(),
+                path: VMLINUX.into(),
                 source,
             })
     }
@@ -50,6 +49,11 @@ impl KernelTypes {
         Self {
             section: Arc::new(section),
         }
+    }
+
+    /// The blob.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.section.bytes()
     }
 
     /// Types of a loaded module, on top of the kernel's; `None` when the module is not

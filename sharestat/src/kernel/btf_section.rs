@@ -99,6 +99,11 @@ pub(super) struct Section {
 }
 
 impl Section {
+    /// The whole blob.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Indexes `bytes`; those of a module need the kernel's as `base`.
     pub(super) fn new(bytes: Vec<u8>, base: Option<Arc<Self>>) -> Result<Self, BtfError> {
         let cut = BtfError::Malformed("its header is cut off");

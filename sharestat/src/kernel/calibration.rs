@@ -22,7 +22,7 @@ use sharestat_ebpf::{
 
 use super::{
     error::Error,
-    object::{self, Parameters},
+    object::{self, Constants, Loader, Parameters},
     shared_array::SharedArray,
 };
 use crate::seed::Seed;
@@ -112,17 +112,27 @@ fn frame_of(address: u64) -> Result<u64, Error> {
     Ok(frame)
 }
 
-/// Finds the bases with an object that was opened for nothing else.
-pub(super) fn find_bases(parameters: &Parameters, page: &KnownPage) -> Result<Bases, Error> {
-    let small = Parameters {
+/// Those of `parameters` for an object that is opened to find the bases and for nothing
+/// else.
+pub(super) fn constants(parameters: &Parameters) -> Constants {
+    Constants::from(Parameters {
         ring_bytes: 4096,
         hit_ring_bytes: 4096,
         traced: 1,
         workers: 1,
         frames: 0,
         ..parameters.clone()
-    };
-    let mut ebpf = object::open(&small)?;
+    })
+}
+
+/// Finds the bases with an object that is opened with the [`constants`] for that.
+pub(super) fn find_bases<'a>(
+    loader: &mut Loader<'a>,
+    constants: &'a Constants,
+    page: &KnownPage,
+) -> Result<Bases, Error> {
+    let parameters = constants.parameters();
+    let mut ebpf = loader.open(constants)?;
     let mut logger = super::kernel_log::KernelLog::start(&mut ebpf, parameters.log_level);
     object::load_on_request(&mut ebpf, "calibrate")?;
     let slot = SharedArray::<Calibration>::map(&ebpf, "CALIBRATION", 1)?;

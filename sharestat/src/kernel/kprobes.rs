@@ -9,7 +9,7 @@ use super::{
     capabilities,
     error::Error,
     layout::layout_of,
-    object::{self, Parameters},
+    object::{self, Constants, Loader, Parameters},
     perf_event,
 };
 
@@ -25,7 +25,8 @@ pub(super) fn open(sites: u32) -> Result<(u32, Ebpf), Error> {
     let kind = perf_event::kprobe_type().ok_or(Error::NoKprobes)?;
     capabilities::require()?;
     let layout = layout_of(&KernelTypes::of_kernel()?)?;
-    let ebpf = object::open(&Parameters::for_probes(&layout, sites))?;
+    let constants = Constants::from(Parameters::for_probes(&layout, sites));
+    let ebpf = Loader::new().open(&constants)?;
     Ok((kind, ebpf))
 }
 

@@ -4,6 +4,7 @@ mod batch;
 #[doc(hidden)]
 pub mod bench_support;
 pub mod btf;
+mod btf_blob;
 mod btf_section;
 mod budget;
 pub mod calibration;

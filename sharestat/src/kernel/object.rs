@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use aya::{
-    Ebpf, EbpfLoader, VerifierLogLevel,
+    Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
     programs::{ProgramError, RawTracePoint, RawTracePointRunOptions, TestRun as _},
 };
+use aya_obj::ParseError;
 use sharestat_ebpf::layout::KernelLayout;
 
 use super::error::{Error, is_refusal};
@@ -72,49 +73,94 @@ fn bytes_of(object: Option<&'static [u8]>) -> Result<&'static [u8], Error> {
     object.ok_or(Error::WithoutBpf)
 }
 
-/// Creates the maps and prepares the programs; loads none of them yet.
-pub(super) fn open(parameters: &Parameters) -> Result<Ebpf, Error> {
-    let bytes = bytes_of(OBJECT)?;
-    let layout = parameters.layout.to_words();
-    let wake = u64::from(parameters.ring_bytes) / 4;
-    let blocks = parameters.frames.div_ceil(FRAMES_PER_STATE_BLOCK).max(1);
-    let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
-    let mut loader = EbpfLoader::new();
-    loader
-        // Offsets come from our own layout: nothing here is relocated by kernel types,
-        // and parsing them again takes as long as loading all programs.
-        .btf(None)
-        .verifier_log_level(VerifierLogLevel::STATS)
-        .override_global("LAYOUT", layout.as_slice(), true)
-        .override_global("MEMORY_MAP_BASE", &parameters.memory_map_base, true)
-        .override_global("DIRECT_MAP_BASE", &parameters.direct_map_base, true)
-        .override_global("HASH_SEED", &parameters.seed, true)
-        .override_global(
-            "REMOVAL_PAGES_PER_SECOND",
-            &parameters.removal_pages_per_second,
-            true,
-        )
-        .override_global("RING_WAKE_BYTES", &wake, true)
-        .override_global("AYA_LOG_LEVEL", &parameters.log_level, true)
-        .map_max_entries("EVENTS", parameters.ring_bytes)
-        .map_max_entries("HITS", parameters.hit_ring_bytes)
-        .map_max_entries("TRACED", parameters.traced)
-        .map_max_entries("TRACES", parameters.traced)
-        .map_max_entries("FRAME_STATE", blocks);
-    for name in ["HASH_WORK", "HASH_SCRATCH", "FRAME_WORK", "FRAME_SCRATCH"] {
-        loader.map_max_entries(name, parameters.workers);
-    }
-    loader.load(bytes).map_err(|source| {
-        let refused = is_refusal(&source);
-        Error::Object {
-            source: Box::new(source),
-            hint: if refused {
-                "; the kernel's policy forbids BPF here: run as root with CAP_BPF, outside of containers that filter bpf(2)"
-            } else {
-                ""
-            },
+/// What one load overrides in the object, ready to be borrowed by a [`Loader`].
+pub(super) struct Constants {
+    parameters: Parameters,
+    layout: [u64; KernelLayout::COUNT],
+    ring_wake_bytes: u64,
+}
+
+impl From<Parameters> for Constants {
+    fn from(parameters: Parameters) -> Self {
+        Self {
+            layout: parameters.layout.to_words(),
+            ring_wake_bytes: u64::from(parameters.ring_bytes) / 4,
+            parameters,
         }
-    })
+    }
+}
+
+impl Constants {
+    /// What they were made from.
+    pub(super) const fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+}
+
+/// Opens the object, as often as a start needs it. Making one parses the kernel's types,
+/// used or not, so that a start makes one for all.
+pub(super) struct Loader<'a>(EbpfLoader<'a>);
+
+impl<'a> Loader<'a> {
+    pub(super) fn new() -> Self {
+        let mut loader = EbpfLoader::new();
+        loader
+            // Offsets come from our own layout: nothing here is relocated by kernel types.
+            .btf(None)
+            .verifier_log_level(VerifierLogLevel::STATS);
+        Self(loader)
+    }
+
+    /// Creates the maps and prepares the programs; loads none of them yet.
+    pub(super) fn open(&mut self, constants: &'a Constants) -> Result<Ebpf, Error> {
+        let bytes = bytes_of(OBJECT)?;
+        let parameters = &constants.parameters;
+        let blocks = parameters.frames.div_ceil(FRAMES_PER_STATE_BLOCK).max(1);
+        let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+        let loader = &mut self.0;
+        loader
+            .override_global("LAYOUT", constants.layout.as_slice(), true)
+            .override_global("MEMORY_MAP_BASE", &parameters.memory_map_base, true)
+            .override_global("DIRECT_MAP_BASE", &parameters.direct_map_base, true)
+            .override_global("HASH_SEED", &parameters.seed, true)
+            .override_global(
+                "REMOVAL_PAGES_PER_SECOND",
+                &parameters.removal_pages_per_second,
+                true,
+            )
+            .override_global("RING_WAKE_BYTES", &constants.ring_wake_bytes, true)
+            .override_global("AYA_LOG_LEVEL", &parameters.log_level, true)
+            .map_max_entries("EVENTS", parameters.ring_bytes)
+            .map_max_entries("HITS", parameters.hit_ring_bytes)
+            .map_max_entries("TRACED", parameters.traced)
+            .map_max_entries("TRACES", parameters.traced)
+            .map_max_entries("FRAME_STATE", blocks);
+        for name in ["HASH_WORK", "HASH_SCRATCH", "FRAME_WORK", "FRAME_SCRATCH"] {
+            loader.map_max_entries(name, parameters.workers);
+        }
+        loader.load(bytes).map_err(|source| {
+            let hint = hint(&source);
+            Error::Object {
+                source: Box::new(source),
+                hint,
+            }
+        })
+    }
+}
+
+/// What to do about an object that cannot be opened, where that is known.
+fn hint(error: &EbpfError) -> &'static str {
+    match error {
+        EbpfError::ParseError(
+            ParseError::InvalidGlobalData { .. } | ParseError::SymbolNotFound { .. },
+        ) => {
+            "; the BPF object inside is older or newer than this binary: build both with 'cargo xtask build'"
+        }
+        error if is_refusal(error) => {
+            "; the kernel's policy forbids BPF here: run as root with CAP_BPF, outside of containers that filter bpf(2)"
+        }
+        _ => "",
+    }
 }
 
 /// Turns a failed load or attach into a sentence with the end of the verifier's log.

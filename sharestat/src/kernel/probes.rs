@@ -1,7 +1,7 @@
 //! Attaches the hooks, says what each became, and degrades by name.
 
 use aya::{
-    Btf, Ebpf,
+    Btf, Ebpf, Endianness,
     programs::{FEntry, FExit, Program},
 };
 
@@ -191,7 +191,7 @@ fn attach_tracepoint(
 fn attach_trampolines(ebpf: &mut Ebpf, types: &KernelTypes) -> Vec<Hook> {
     let mut hooks = Vec::new();
     // One parse of BTF for all trampolines; without it they cannot be loaded at all.
-    let btf = Btf::from_sys_fs().map_err(|error| error.to_string());
+    let btf = Btf::parse(types.bytes(), Endianness::default()).map_err(|error| error.to_string());
     for trampoline in &TRAMPOLINES {
         let arguments = types.arguments(trampoline.function);
         if trampoline.arguments.is_some()

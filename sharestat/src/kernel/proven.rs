@@ -12,7 +12,7 @@ use super::{
     capabilities,
     error::Error,
     kernel_log::KernelLog,
-    object::{self, Parameters},
+    object::{self, Constants, Loader, Parameters},
     shared_array::SharedArray,
 };
 
@@ -43,10 +43,13 @@ impl Proven {
         on_request: &[&'static str],
     ) -> Result<(Self, KernelLog), Error> {
         let page = KnownPage::new()?;
-        let bases = calibration::find_bases(&parameters, &page)?;
+        let trial = calibration::constants(&parameters);
+        let mut loader = Loader::new();
+        let bases = calibration::find_bases(&mut loader, &trial, &page)?;
         parameters.memory_map_base = bases.memory_map;
         parameters.direct_map_base = bases.direct_map;
-        let mut ebpf = object::open(&parameters)?;
+        let constants = Constants::from(parameters.clone());
+        let mut ebpf = loader.open(&constants)?;
         let log = KernelLog::start(&mut ebpf, parameters.log_level);
         for program in on_request {
             object::load_on_request(&mut ebpf, program)?;

@@ -5,7 +5,8 @@ use std::{fs, path::Path};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sharestat_ebpf::{PAGE_SIZE, xxh64::xxh64_page_bytes};
+
+use crate::kernel::btf::kernel_digest;
 
 /// Where a measurement was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,10 +40,7 @@ impl Host {
             arch: text(uname.machine()),
             cpus: cpus_online(Path::new("/sys/devices/system/cpu/online")),
             memory_bytes: widen(memory.totalram).saturating_mul(u64::from(memory.mem_unit)),
-            btf_id: btf_id(
-                Path::new("/sys/kernel/btf/vmlinux"),
-                Path::new("/sys/kernel/notes"),
-            ),
+            btf_id: btf_id(kernel_digest(), Path::new("/sys/kernel/notes")),
         }
     }
 }
@@ -71,9 +69,9 @@ pub(crate) fn count_list(ranges: &str) -> Option<u32> {
     })
 }
 
-fn btf_id(btf: &Path, notes: &Path) -> Option<String> {
-    if let Ok(contents) = fs::read(btf) {
-        return Some(format!("btf:{:016x}", digest(&contents)));
+fn btf_id(btf: Option<u64>, notes: &Path) -> Option<String> {
+    if let Some(digest) = btf {
+        return Some(format!("btf:{digest:016x}"));
     }
     Some(format!("build-id:{}", build_id_text(notes)?))
 }
@@ -89,17 +87,6 @@ fn build_id_text(notes: &Path) -> Option<String> {
         [byte >> 4, byte & 0xf].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
     });
     Some(digits.collect())
-}
-
-/// Hash of a file: the page hash of each 4 KiB seeds the next, the length seeds the first.
-fn digest(contents: &[u8]) -> u64 {
-    contents
-        .chunks(PAGE_SIZE)
-        .fold(contents.len() as u64, |seed, chunk| {
-            let mut page = [0; PAGE_SIZE];
-            page[..chunk.len()].copy_from_slice(chunk);
-            xxh64_page_bytes(&page, seed)
-        })
 }
 
 /// The descriptor of the note `GNU`, type 3 (`NT_GNU_BUILD_ID`, elf.h), in ELF notes:
@@ -161,15 +148,12 @@ mod tests {
     #[test]
     fn the_kernel_is_identified_by_its_btf_else_its_build_id() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let (btf, notes) = (directory.path().join("btf"), directory.path().join("notes"));
-        assert_eq!(btf_id(&btf, &notes), None);
+        let notes = directory.path().join("notes");
+        assert_eq!(btf_id(None, &notes), None);
         fs::write(&notes, note(b"GNU\0", 3, &[1, 2])).expect("written");
-        assert_eq!(btf_id(&btf, &notes).as_deref(), Some("build-id:0102"));
-        fs::write(&btf, vec![1; 5000]).expect("written");
-        let one = btf_id(&btf, &notes);
-        fs::write(&btf, vec![1; 5001]).expect("written");
-        assert_ne!(btf_id(&btf, &notes), one);
-        assert!(one.is_some_and(|id| id.starts_with("btf:")));
+        assert_eq!(btf_id(None, &notes).as_deref(), Some("build-id:0102"));
+        let id = btf_id(Some(0xab), &notes);
+        assert_eq!(id.as_deref(), Some("btf:00000000000000ab"));
     }
 
     #[test]

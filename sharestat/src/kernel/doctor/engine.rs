@@ -11,7 +11,7 @@ use super::{
         calibration::{self, Bases, KnownPage},
         error::Error,
         instrument::ON_REQUEST,
-        object::{self, Parameters},
+        object::{self, Constants, Loader, Parameters},
         probes::{self, Attached, Hook},
         shared_array::SharedArray,
     },
@@ -167,7 +167,9 @@ impl Trial {
         };
         let page = KnownPage::new()?;
         self.done.push(worked("known page"));
-        let bases = calibration::find_bases(&parameters, &page).inspect_err(|error| {
+        let trial = calibration::constants(&parameters);
+        let mut loader = Loader::new();
+        let bases = calibration::find_bases(&mut loader, &trial, &page).inspect_err(|error| {
             self.done = before(error);
         })?;
         self.done = STEPS.iter().take(4).map(|step| worked(step)).collect();
@@ -179,14 +181,16 @@ impl Trial {
         parameters.memory_map_base = bases.memory_map;
         parameters.direct_map_base = bases.direct_map;
         self.bases = Some(bases);
-        let mut ebpf = object::open(&parameters)?;
+        let seed = parameters.seed;
+        let constants = Constants::from(parameters);
+        let mut ebpf = loader.open(&constants)?;
         for program in ON_REQUEST {
             object::load_on_request(&mut ebpf, program)?;
         }
         self.done
             .push(format!("the verifier took {}", ON_REQUEST.join(", ")));
         let work = SharedArray::<HashBatch>::map(&ebpf, "HASH_WORK", 1)?;
-        calibration::prove(&ebpf, &work, &page, &bases, parameters.seed)?;
+        calibration::prove(&ebpf, &work, &page, &bases, seed)?;
         self.done
             .push("a page of known content has the same hash in the kernel and here".to_owned());
         Ok(ebpf)
