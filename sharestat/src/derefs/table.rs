@@ -199,8 +199,14 @@ fn make_row(
             .filter_map(|ip| tally.sums.get(&(*ip, stratum)))
         {
             sums.hits += more.hits;
-            sums.hits_squared += more.hits_squared;
-            sums.hits_seconds += more.hits_seconds;
+            for (sum, more) in [
+                (&mut sums.products, more.products),
+                (&mut sums.seconds, more.seconds),
+            ] {
+                sum.iter_mut()
+                    .zip(more)
+                    .for_each(|(sum, more)| *sum += more);
+            }
         }
         sums
     };

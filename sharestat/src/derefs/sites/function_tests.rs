@@ -8,6 +8,7 @@ use super::{
     function::{Outcome, analyse, analyse_code},
     image::KernelImage,
     program::{Program, Summaries},
+    scan::scan,
     transfer::Interpreter,
     types::TypeTable,
     value::Basis,
@@ -24,7 +25,6 @@ const CALLEES: [(&str, u64); 9] = [
     ("xas_load", 0x150),
     ("unknown", 0x160),
     ("gives_mapping", 0x170),
-    // The last symbol has no end, and is no function.
     ("vmemmap_base", 0x180),
 ];
 
@@ -321,6 +321,47 @@ fn a_warning_goes_on_behind_its_trap() {
     // ud2; mov rax, [rdi+0x18]; ret
     let code = [0x0f, 0x0b, 0x48, 0x8b, 0x47, 0x18, 0xc3];
     assert_eq!(only(&run("takes_folio", &code)).map(|site| site.0), Some(2));
+}
+
+#[test]
+fn a_head_page_from_a_function_that_ends_in_the_last_one_of_the_text_is_a_page() {
+    // 6.1 does not inline all of `compound_head`, which returns a word, and its functions
+    // end in a jump to the return thunk, which is the last function of the text.
+    let calls = [
+        0xe8, 0x1b, 0, 0, 0, // call head_of_page
+        0xf6, 0x40, 0x18, 0x01, // test byte [rax+0x18], 1
+        0xe9, 0x42, 0, 0, 0, // jmp __x86_return_thunk
+    ];
+    let head = [
+        0x48, 0x8b, 0x47, 0x08, // mov rax, [rdi+8]
+        0xa8, 0x01, // test al, 1
+        0x75, 0x08, // jne
+        0x48, 0x89, 0xf8, // mov rax, rdi
+        0xe9, 0x20, 0, 0, 0, // jmp __x86_return_thunk
+        0x48, 0x83, 0xe8, 0x01, // sub rax, 1
+        0xe9, 0x17, 0, 0, 0, // jmp __x86_return_thunk
+    ];
+    let mut bytes = calls.to_vec();
+    bytes.resize(0x20, 0xcc);
+    bytes.extend(head);
+    bytes.resize(0x50, 0xcc);
+    bytes.push(0xc3);
+    let symbols = [
+        (START, "takes_word"),
+        (START + 0x20, "head_of_page"),
+        (START + 0x50, "__x86_return_thunk"),
+        // The next symbol is of a section far behind.
+        (START + 0x20_0000, "of_another_section"),
+    ];
+    let image = KernelImage::sample(&bytes, START, &symbols);
+    let types = TypeTable::sample();
+    let found = scan(&Program::new(&image, &types));
+    let sites: Vec<_> = found
+        .sites
+        .iter()
+        .map(|site| (site.address - START, site.kind, site.basis))
+        .collect();
+    assert_eq!(sites, [(5, Kind::TagTest, Basis::Derived)]);
 }
 
 proptest! {

@@ -94,7 +94,7 @@ impl<'a> Program<'a> {
         for group in symbols.chunk_by(|a, b| a.address == b.address) {
             let Some(first) = group.first() else { continue };
             if let Some(previous) = functions.last_mut() {
-                previous.end = first.address;
+                previous.end = previous.end.min(first.address);
             }
             // Of several names take the one that BTF knows.
             let symbol = group
@@ -103,7 +103,9 @@ impl<'a> Program<'a> {
                 .unwrap_or(first);
             functions.push(Function {
                 address: first.address,
-                end: first.address,
+                // The next symbol may be of another section, far behind this one's end: on
+                // 6.1 the last function of the text is the return thunk.
+                end: image.end_of_section(first.address),
                 name: symbol.name.clone(),
             });
         }

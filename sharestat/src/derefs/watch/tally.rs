@@ -85,8 +85,8 @@ pub struct WindowSums {
     pub present: f64,
     /// Weighted folio seconds.
     pub weighted: f64,
-    /// Squares of them.
-    pub weighted_squared: f64,
+    /// Those of a window times those of each stratum in the same window.
+    pub products: [f64; Stratum::ALL.len()],
 }
 
 /// Sums over the windows of one stratum and instruction. A hit counts as many times as the
@@ -95,10 +95,10 @@ pub struct WindowSums {
 pub struct Sums {
     /// Weighted hits.
     pub hits: f64,
-    /// Squares of the weighted hits per window.
-    pub hits_squared: f64,
-    /// Weighted hits times weighted seconds.
-    pub hits_seconds: f64,
+    /// Those of a window times those in each stratum in the same window.
+    pub products: [f64; Stratum::ALL.len()],
+    /// Those of a window times the weighted seconds of each stratum in the same window.
+    pub seconds: [f64; Stratum::ALL.len()],
 }
 
 /// Everything that was noticed.
@@ -214,27 +214,33 @@ impl Tally {
                 *seconds_of *= weight(share);
                 sums.windows += 1.0;
                 sums.weighted += *seconds_of;
-                sums.weighted_squared += *seconds_of * *seconds_of;
             }
         }
-        let mut hits_of: HashMap<(u64, usize), u64> = HashMap::new();
+        for (sums, seconds) in self.windows.iter_mut().zip(&seconds_of) {
+            add_products(&mut sums.products, *seconds, &seconds_of);
+        }
+        let mut hits_of: HashMap<u64, [f64; Stratum::ALL.len()]> = HashMap::new();
         for ((word, ip), hits) in self.open.drain() {
             // Of a word of the window before, whose breakpoint was moved last.
             let Some((stratum, _)) = watched.iter().find(|(_, known)| *known == word) else {
                 self.outside += hits;
                 continue;
             };
-            *hits_of.entry((ip, *stratum as usize)).or_default() += hits;
-        }
-        for ((ip, stratum), hits) in hits_of {
-            let share = shares.get(stratum).copied().unwrap_or_default();
+            let at = *stratum as usize;
+            let share = shares.get(at).copied().unwrap_or_default();
             #[expect(clippy::cast_precision_loss, reason = "a window has few hits")]
             let hits = hits as f64 * share.folios * weight(&share);
-            let seconds = seconds_of.get(stratum).copied().unwrap_or(0.0);
-            let sums = self.sums.entry((ip, stratum)).or_default();
-            sums.hits += hits;
-            sums.hits_squared += hits * hits;
-            sums.hits_seconds += hits * seconds;
+            if let Some(sum) = hits_of.entry(ip).or_default().get_mut(at) {
+                *sum += hits;
+            }
+        }
+        for (ip, hits_of) in hits_of {
+            for (at, hits) in hits_of.iter().enumerate().filter(|(_, hits)| **hits > 0.0) {
+                let sums = self.sums.entry((ip, at)).or_default();
+                sums.hits += hits;
+                add_products(&mut sums.products, *hits, &hits_of);
+                add_products(&mut sums.seconds, *hits, &seconds_of);
+            }
         }
         self.left.clear();
     }
@@ -243,6 +249,13 @@ impl Tally {
     #[must_use]
     pub fn total(&self) -> u64 {
         self.hits.values().sum()
+    }
+}
+
+/// Adds `one` times each of `others` to the sums.
+fn add_products(sums: &mut [f64], one: f64, others: &[f64]) {
+    for (sum, other) in sums.iter_mut().zip(others) {
+        *sum += one * other;
     }
 }
 
@@ -373,8 +386,12 @@ mod tests {
         assert!((windows.seconds - 1.0).abs() < f64::EPSILON);
         let sums = tally.sums[&(1, mapped)];
         assert_eq!(
-            (sums.hits, sums.hits_squared, sums.hits_seconds),
+            (sums.hits, sums.products[mapped], sums.seconds[mapped]),
             (2.0, 4.0, 2.0)
         );
+        // What the other stratum had in the same window goes with it.
+        let large = Stratum::Large as usize;
+        assert_eq!((sums.products[large], sums.seconds[large]), (2.0, 1.0));
+        assert!((windows.products[large] - 0.5).abs() < f64::EPSILON);
     }
 }

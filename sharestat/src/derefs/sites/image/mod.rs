@@ -40,6 +40,14 @@ struct Section {
     executable: bool,
 }
 
+impl Section {
+    /// Address behind its last byte.
+    fn end(&self) -> u64 {
+        let length = u64::try_from(self.bytes.len()).unwrap_or(0);
+        self.address.saturating_add(length)
+    }
+}
+
 /// A kernel image, unpacked and indexed.
 pub struct KernelImage {
     elf: Vec<u8>,
@@ -276,6 +284,12 @@ impl KernelImage {
             .is_some_and(|section| section.executable)
     }
 
+    /// Address behind the section that `address` is in; `address` itself where it is in none.
+    #[must_use]
+    pub fn end_of_section(&self, address: u64) -> u64 {
+        self.section_of(address).map_or(address, Section::end)
+    }
+
     fn address_of_offset(&self, offset: usize) -> Option<u64> {
         let section = self
             .sections
@@ -286,10 +300,9 @@ impl KernelImage {
     }
 
     fn section_of(&self, address: u64) -> Option<&Section> {
-        self.sections.iter().find(|section| {
-            let length = u64::try_from(section.bytes.len()).unwrap_or(0);
-            (section.address..section.address.saturating_add(length)).contains(&address)
-        })
+        self.sections
+            .iter()
+            .find(|section| (section.address..section.end()).contains(&address))
     }
 
     /// Jump labels as (code, target): branches that the running kernel switches on by

@@ -81,6 +81,7 @@ impl TypeTable {
         let prototypes = [
             ("takes_folio", signature(&[("folio", 9)], 0)),
             ("takes_page", signature(&[("page", 11)], 0)),
+            ("head_of_page", signature(&[("page", 11)], 1)),
             ("takes_slab", signature(&[("slab", 20)], 0)),
             ("takes_word", signature(&[("value", 1)], 0)),
             ("takes_list", signature(&[("folio_list", 3)], 0)),
