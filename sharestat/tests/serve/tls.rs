@@ -94,14 +94,23 @@ fn metrics_come_over_tls_and_only_over_tls() {
     let _ = plain.read_to_end(&mut rest);
     assert!(!rest.starts_with(b"HTTP"), "{rest:?}");
 
-    let wrong = Command::new(super::served::binary())
-        .args(["serve", "--listen", "127.0.0.1:0", "--tls-cert"])
-        .arg(&chain)
-        .arg("--tls-key")
-        .arg(&other)
-        .output()
-        .expect("it starts");
-    let stderr = String::from_utf8_lossy(&wrong.stderr);
-    assert_eq!(wrong.status.code(), Some(2), "{stderr}");
-    assert!(stderr.contains("cannot use the key file"), "{stderr}");
+    for (key, sentence) in [
+        (&other, "cannot use the key file"),
+        (&path("missing.pem"), "cannot read the key file"),
+        (&directory.path().to_owned(), "cannot read the key file"),
+        (&chain, "cannot use the key file"),
+    ] {
+        let wrong = Command::new(super::served::binary())
+            .args(["serve", "--listen", "127.0.0.1:0", "--tls-cert"])
+            .arg(&chain)
+            .arg("--tls-key")
+            .arg(key)
+            .output()
+            .expect("it starts");
+        let stderr = String::from_utf8_lossy(&wrong.stderr);
+        assert_eq!(wrong.status.code(), Some(2), "{stderr}");
+        let named = format!("{sentence} '{}'", key.display());
+        assert!(stderr.contains(&named), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
 }

@@ -81,6 +81,39 @@ fn contents_under_different_seeds_are_not_compared() {
     assert!(words.contains("--seed"), "{words}");
 }
 
+/// Two recordings with seeds of their own, each of which speaks for an image.
+#[test]
+fn recordings_with_different_seeds_do_not_speak_together() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/");
+    let files = ["src/cli/plan/testdata/without-memory.ssr", "demo/demo.ssr"];
+    let files = files.map(|file| format!("{root}{file}"));
+    let line = [&files[0], &files[1], "--memory", "1GiB"].map(AsRef::<str>::as_ref);
+    let asked = arguments(&line);
+    let mut inputs = super::inputs::open(&asked.files).expect("they are recordings");
+    let alone: Vec<Vec<String>> = inputs.iter().map(Input::images).collect();
+    let of_one = |number: usize| {
+        let names = alone[number].iter();
+        let mut own = names.filter(|name| !alone[1 - number].contains(name));
+        own.next().expect("an image that only one has").clone()
+    };
+    let (first, second) = (of_one(0), of_one(1));
+    let folder = tempfile::tempdir().expect("a folder");
+    let mix = folder.path().join("mix.toml");
+    let text = format!("[[image]]\nname = \"{first}\"\n[[image]]\nname = \"{second}\"\n");
+    std::fs::write(&mix, text).expect("written");
+    let mix = mix.to_str().expect("text");
+    let both = arguments(&[&line[..], &["--mix", mix]].concat());
+    let question = Question::of(&both, &inputs).expect("it is a mix");
+    let (exit, words) = told(super::parts::parts(&mut inputs, &question, &both));
+    assert_eq!(exit, Exit::Usage);
+    let [one, other] = [0, 1].map(|number| inputs[number].seed_id().to_owned());
+    assert_ne!(one, other);
+    assert!(
+        words.contains("their seeds differ") && words.contains(&one) && words.contains(&other),
+        "{words}"
+    );
+}
+
 #[test]
 fn an_image_that_was_not_measured_is_named_with_those_that_were() {
     let folder = tempfile::tempdir().expect("a folder");
