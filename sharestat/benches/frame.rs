@@ -202,6 +202,7 @@ fn group(number: u32, layers: &[u32]) -> GroupRow {
         proportional: Some(Bytes(size)),
         charged: Some(Bytes(size)),
         container: None,
+        avoidable: None,
     }
 }
 

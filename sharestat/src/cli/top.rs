@@ -8,6 +8,7 @@ mod picture;
 pub(super) mod replay;
 mod rows;
 mod screen;
+mod spared;
 mod stream;
 
 use std::io::{self, IsTerminal as _};

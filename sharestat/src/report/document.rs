@@ -94,8 +94,20 @@ pub struct AvoidableInfo {
     pub reclaimed_hashed_bytes: u64,
     /// Of these, the last copy of its content.
     pub reclaimed_distinct_bytes: u64,
+    /// Per second, since the picture before; in pictures of `top` after the first only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rates: Option<AvoidableRates>,
     /// By image, those that have any; a layer of several images counts in each.
     pub images: Vec<AvoidableImage>,
+}
+
+/// Avoidable reads and reclaim per second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AvoidableRates {
+    /// Of `reads_bytes`.
+    pub reads_bytes_per_second: u64,
+    /// Of `reclaim_bytes`.
+    pub reclaim_bytes_per_second: u64,
 }
 
 /// The avoidable reads and reclaim of an image.
@@ -109,6 +121,9 @@ pub struct AvoidableImage {
     pub reads_bytes: u64,
     /// As in [`AvoidableInfo`].
     pub reclaim_bytes: u64,
+    /// As in [`AvoidableInfo`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rates: Option<AvoidableRates>,
 }
 
 /// What made a report.

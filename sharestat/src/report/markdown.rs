@@ -31,10 +31,14 @@ pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
     }
     if let Some(info) = &report.avoidable {
         let rows = info.images.iter().map(|image| {
-            let [reads, reclaim] = [image.reads_bytes, image.reclaim_bytes].map(Bytes);
-            format!("| {} | {reads} | {reclaim} |\n", cell(&image.name))
+            let numbers = avoidable::numbers(image).into_iter();
+            let numbers: String = numbers
+                .map(|bytes| format!(" {} |", Bytes(bytes)))
+                .collect();
+            format!("| {} |{numbers}\n", cell(&image.name))
         });
-        let columns = ["image", "reads", "reclaim"];
+        let mut columns = vec!["image"];
+        columns.extend(avoidable::columns(info));
         list_of(&mut out, "Avoidable, by image", &columns, rows, &mut left)?;
     }
     let groups = [

@@ -1,7 +1,7 @@
 //! Reports: one [`Report`] made from a measurement, and one file per format it is
 //! written in. Reading the host's own particulars is the only I/O here.
 
-mod avoidable;
+pub(crate) mod avoidable;
 mod build;
 pub mod csv;
 pub mod document;

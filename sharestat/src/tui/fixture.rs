@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Instant};
 
 use super::frame::{
-    Census, CopyRow, Cost, Counter, DerefRow, Derefs, Explanation, FileRow, Frame, GroupRow,
-    Histogram, Hook, Identity, ListsAsOf, Mechanism, PairRow, Rates, SCHEMA, Sample, Scope,
+    Avoidable, Census, CopyRow, Cost, Counter, DerefRow, Derefs, Explanation, FileRow, Frame,
+    GroupRow, Histogram, Hook, Identity, ListsAsOf, Mechanism, PairRow, Rates, SCHEMA, Sample,
+    Scope,
 };
 use crate::model::{inode::InodeId, totals::Totals, units::Bytes};
 
@@ -140,7 +141,7 @@ pub(super) fn troubled() -> Frame {
         identity: Identity {
             missing: None,
             layers: layers.collect(),
-            images: Arc::from([group("python:3.13-slim", "podman", 3, &names[..2])]),
+            images: Arc::from([image("python:3.13-slim", 3, &names[..2])]),
             containers: Arc::from([
                 group("web-1", "podman", 2, &names),
                 group("worker-äöü", "containerd", 1, &names[1..]),
@@ -243,6 +244,21 @@ fn group(name: &str, kind: &str, number: u64, layers: &[&str]) -> GroupRow {
         proportional: (!layers.is_empty()).then_some(Bytes(number * 700 * MIB)),
         charged: (number > 1).then_some(Bytes(number * 900 * MIB)),
         container: None,
+        avoidable: None,
+    }
+}
+
+fn image(name: &str, number: u64, layers: &[&str]) -> GroupRow {
+    GroupRow {
+        charged: None,
+        avoidable: Some(Avoidable {
+            image: "sha256:1".into(),
+            reads: Bytes(number * 91 * MIB),
+            reads_per_second: Bytes(number * 700 * 1024),
+            reclaim: Bytes(number * 17 * MIB),
+            reclaim_per_second: Bytes(0),
+        }),
+        ..group(name, "podman", number, layers)
     }
 }
 

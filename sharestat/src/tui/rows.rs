@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     columns::Column,
-    frame::{CopyRow, DerefRow, FileRow, GroupRow},
+    frame::{Avoidable, CopyRow, DerefRow, FileRow, GroupRow},
 };
 use crate::{
     model::{inode::InodeId, units::Bytes},
@@ -93,6 +93,13 @@ impl Row for CopyRow {
     }
 }
 
+impl GroupRow {
+    fn spared(&self, part: fn(&Avoidable) -> Bytes) -> Value<'static> {
+        let avoidable = self.avoidable.as_ref();
+        avoidable.map_or(Value::Missing, |counted| bytes(part(counted)))
+    }
+}
+
 impl Row for GroupRow {
     fn value(&self, column: Column) -> Value<'_> {
         match column {
@@ -109,6 +116,10 @@ impl Row for GroupRow {
                 let container = self.container.as_deref();
                 container.map_or(Value::Missing, Value::Text)
             }
+            Column::Reads => self.spared(|spared| spared.reads),
+            Column::ReadsRate => self.spared(|spared| spared.reads_per_second),
+            Column::Reclaim => self.spared(|spared| spared.reclaim),
+            Column::ReclaimRate => self.spared(|spared| spared.reclaim_per_second),
             _ => Value::Missing,
         }
     }

@@ -84,6 +84,20 @@ impl Apt {
             .collect())
     }
 
+    /// The newest version of `package` in one suite.
+    ///
+    /// # Errors
+    /// When apt cannot be asked, or the suite does not have it.
+    pub(crate) fn version_in(&self, suite: &str, package: &str) -> Result<String> {
+        let table = self
+            .command("apt-cache")
+            .args(["madison", package])
+            .text()?;
+        debian::version_in(suite, &table)
+            .map(str::to_owned)
+            .with_context(|| format!("Debian's suite '{suite}' has no '{package}'"))
+    }
+
     /// All package names that begin with `prefix`.
     ///
     /// # Errors

@@ -32,6 +32,19 @@ pub(crate) fn parse_package(stanzas: &str) -> Option<Package> {
     })
 }
 
+/// The first version of a suite in the table that `apt-cache madison` prints, which has the
+/// newest first: lines such as `hello | 2.10-3 | http://mirror/debian trixie/main amd64 Packages`.
+pub(crate) fn version_in<'a>(suite: &str, table: &'a str) -> Option<&'a str> {
+    let of_suite = |line: &'a str| {
+        let mut cells = line.split('|').skip(1).map(str::trim);
+        let (version, source) = (cells.next()?, cells.next()?);
+        let place = source.split_whitespace().nth(1)?;
+        let is_binary = source.ends_with("Packages");
+        (is_binary && place.split('/').next() == Some(suite)).then_some(version)
+    };
+    table.lines().find_map(of_suite)
+}
+
 /// The name of the newest signed cloud kernel of the series `series` (`6.12`) among
 /// `names`, for the Debian architecture `architecture`.
 pub(crate) fn newest_kernel<'a>(
@@ -83,6 +96,16 @@ fn pieces(name: &str) -> Vec<Piece<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_version_of_a_suite_is_found() {
+        let table = "     a | 2.0-1 | http://mirror/debian sid/main amd64 Packages\n     a | \
+                     1.9-2 | http://mirror/debian sid/main Sources\n     a | 1.0-1+b2 | \
+                     http://mirror/debian trixie/main amd64 Packages\n";
+        assert_eq!(version_in("sid", table), Some("2.0-1"));
+        assert_eq!(version_in("trixie", table), Some("1.0-1+b2"));
+        assert_eq!(version_in("bookworm", table), None);
+    }
 
     #[test]
     fn dependencies_are_names() {

@@ -6,6 +6,7 @@ mod browser;
 pub(crate) mod compiler;
 pub(crate) mod debian;
 pub(crate) mod host;
+pub(crate) mod images;
 mod install;
 pub(crate) mod kernels;
 pub(crate) mod linker;
@@ -82,7 +83,8 @@ pub(crate) fn for_guests(cache: &Cache) -> Result<Vec<Step>> {
 pub(crate) fn for_native_tests(cache: &Cache) -> Result<Vec<Step>> {
     let tools = host::provide_tools(cache);
     let browser = browser::provide(cache);
-    Ok(vec![tools?, browser?])
+    let podman = images::provide_podman(cache);
+    Ok(vec![tools?, browser?, podman?])
 }
 
 /// Provides everything, and prints what is there and what could not be had.
@@ -101,8 +103,9 @@ pub(crate) fn everything() -> Result<()> {
                 .collect()
         }),
         ("tests on this machine", for_native_tests),
-        ("what others read of our files", |cache| {
-            Ok(vec![python::provide(cache)?.1])
+        ("what others read of our files, and real images", |cache| {
+            let (python, step) = python::provide(cache)?;
+            Ok(vec![step, images::provide(cache, &python)?.1])
         }),
     ];
     let mut missing = Vec::new();

@@ -1,6 +1,8 @@
 //! The native ring: the integration tests as root on the machine's own kernel, against
 //! the release binary that users run.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use super::{summary::Tally, unit::echoed};
@@ -9,7 +11,7 @@ use crate::{
     cache::Cache,
     guest_build::Artifact,
     process::as_root,
-    setup::{self, python},
+    setup::{self, images, python},
     workspace,
 };
 
@@ -24,10 +26,7 @@ pub(super) fn run(programs: &[Artifact], arguments: &[String]) -> Result<Tally> 
     if let Err(error) = Cache::open().and_then(|cache| setup::for_native_tests(&cache)) {
         println!("not all could be provided: {error:#}");
     }
-    let python = Cache::open().and_then(|cache| python::provide(&cache));
-    if let Err(error) = &python {
-        println!("without Python: {error:#}");
-    }
+    let given = given();
     let mut tally = Tally::default();
     for Artifact { name, path, .. } in programs.iter().filter(|program| program.test) {
         println!("\nnative: {name}");
@@ -38,9 +37,9 @@ pub(super) fn run(programs: &[Artifact], arguments: &[String]) -> Result<Tally> 
             .arg(format!("SHARESTAT_BIN={}", sharestat.display()))
             .arg("RUST_BACKTRACE=1")
             .args(
-                python
+                given
                     .iter()
-                    .map(|(python, _)| format!("SHARESTAT_PYTHON={}", python.display())),
+                    .map(|(variable, path)| format!("{variable}={}", path.display())),
             )
             .arg(path)
             .arg("--test-threads=1")
@@ -49,4 +48,23 @@ pub(super) fn run(programs: &[Artifact], arguments: &[String]) -> Result<Tally> 
         tally += echoed(&mut command)?;
     }
     Ok(tally)
+}
+
+/// What tests find in their environment: a Python with packages, and root filesystems.
+fn given() -> Vec<(&'static str, PathBuf)> {
+    let mut given = Vec::new();
+    let python = Cache::open().and_then(|cache| Ok((python::provide(&cache)?.0, cache)));
+    let (python, cache) = match python {
+        Ok(made) => made,
+        Err(error) => {
+            println!("without Python: {error:#}");
+            return given;
+        }
+    };
+    match images::provide(&cache, &python) {
+        Ok((folder, _)) => given.push(("SHARESTAT_ROOT_FILESYSTEMS", folder)),
+        Err(error) => println!("without root filesystems: {error:#}"),
+    }
+    given.push(("SHARESTAT_PYTHON", python));
+    given
 }

@@ -12,7 +12,7 @@ use crate::{
         units::Bytes,
     },
     report::owners::{Filter, Owners},
-    tui::frame::{GroupRow, Identity, PairRow},
+    tui::frame::{Avoidable, GroupRow, Identity, PairRow},
 };
 
 /// The id of a layer in its list.
@@ -78,8 +78,13 @@ pub(super) fn identity(
             parts,
             &shared.whole,
         );
+        let counted = measurement.avoidable.is_some();
         GroupRow {
             proportional: Some(whole(shared.proportional)),
+            avoidable: counted.then(|| Avoidable {
+                image: image.id.as_str().into(),
+                ..Avoidable::default()
+            }),
             ..held
         }
     });
@@ -106,7 +111,9 @@ pub(super) fn identity(
     Identity {
         missing: None,
         layers: cached(of_layers),
-        images: cached(of_images),
+        images: of_images
+            .filter(|row| row.resident.0 > 0 || counts(measurement, row))
+            .collect(),
         containers: cached(of_containers),
         memcgs,
         pairs: pairs
@@ -143,6 +150,12 @@ fn memcgs(measurement: &Measurement, owners: &Owners<'_>) -> Arc<[GroupRow]> {
     }))
 }
 
+/// Whether anything was avoidable of an image, though nothing of it may be cached now.
+fn counts(measurement: &Measurement, row: &GroupRow) -> bool {
+    let counted = measurement.avoidable.as_ref().zip(row.avoidable.as_ref());
+    counted.is_some_and(|(all, row)| all.images.contains_key(&*row.image))
+}
+
 fn cached(rows: impl Iterator<Item = GroupRow>) -> Arc<[GroupRow]> {
     rows.filter(|row| row.resident.0 > 0).collect()
 }
@@ -168,5 +181,6 @@ fn row(
         proportional: None,
         charged: None,
         container: None,
+        avoidable: None,
     }
 }

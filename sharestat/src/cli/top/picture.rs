@@ -7,7 +7,10 @@ use std::{
 
 use hdrhistogram::Histogram as Distribution;
 
-use super::rows::{RowCache, Rows, shown};
+use super::{
+    rows::{RowCache, Rows, shown},
+    spared::Spared,
+};
 use crate::{
     kernel::{moment::Moment, movement::Flow},
     model::{
@@ -31,6 +34,7 @@ pub(super) struct Painter {
     rows: RowCache,
     before: Option<Before>,
     history: Vec<Sample>,
+    spared: Spared,
     explained: Option<Explanation>,
     derefs: Option<Arc<Derefs>>,
     counted: bool,
@@ -64,6 +68,7 @@ impl Painter {
             rows: RowCache::default(),
             before: None,
             history: Vec::new(),
+            spared: Spared::default(),
             explained: None,
             derefs,
             counted: false,
@@ -77,6 +82,7 @@ impl Painter {
     pub(super) fn forget(&mut self) {
         self.before = None;
         self.history.clear();
+        self.spared = Spared::default();
         self.made = None;
         self.rows.forget();
     }
@@ -109,12 +115,14 @@ impl Painter {
             self.counted_at.get_or_insert(view.elapsed);
             self.rows.forget();
         }
-        let rows = if self.waits && !view.counted {
+        let mut rows = if self.waits && !view.counted {
             Rows::default()
         } else {
             self.rows.rows(measurement)
         };
         let behind = self.behind(view, &rows.files);
+        let images = &mut rows.identity.images;
+        self.spared.mark(images, measurement, view.elapsed);
         let totals = measurement.index.totals();
         let (rates, cpu_percent) = self.movement(view);
         self.history.push(Sample {

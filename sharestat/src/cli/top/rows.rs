@@ -153,6 +153,7 @@ fn filesystem_row(row: &Held, filesystem: &Filesystem, zero: Bytes) -> GroupRow 
         proportional: None,
         charged: None,
         container: None,
+        avoidable: None,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
         runtime,
     },
     kernel::{Go, Live, Request, moment::Moment},
-    report::{self, Host, Report},
+    report::{self, Host, Report, document::AvoidableInfo},
     tui::{
         batch::{BatchOptions, render},
         list::List,
@@ -70,6 +70,8 @@ pub(super) struct Printer<'a> {
     options: BatchOptions,
     printed: u64,
     began: Instant,
+    /// When the picture before was, and what had been avoidable then.
+    before: Option<(Duration, AvoidableInfo)>,
     failed: Option<Failure>,
 }
 
@@ -89,6 +91,7 @@ impl<'a> Printer<'a> {
             },
             printed: 0,
             began: Instant::now(),
+            before: None,
             failed: None,
         }
     }
@@ -122,8 +125,9 @@ impl<'a> Printer<'a> {
 
     fn write(&mut self, view: &Moment<'_>) -> Result<(), Failure> {
         let mut out = Vec::new();
-        let report = || Report::new(view.measurement, &self.host, self.arguments.top);
-        match self.format {
+        let format = self.format;
+        let mut report = || self.report(view);
+        match format {
             Format::Text => {
                 let frame = self.painter.paint(view, None);
                 let text = render(&frame, &self.options)
@@ -159,6 +163,18 @@ impl<'a> Printer<'a> {
             .write_all(&out)
             .and_then(|()| stdout.flush())
             .map_err(|error| told(&error))
+    }
+
+    /// A report of this view, with rates since the one before.
+    fn report(&mut self, view: &Moment<'_>) -> Report {
+        let mut report = Report::new(view.measurement, &self.host, self.arguments.top);
+        if let Some(now) = &mut report.avoidable {
+            let before = self.before.replace((view.elapsed, now.clone()));
+            if let Some((at, before)) = before {
+                now.rate_since(&before, view.elapsed.saturating_sub(at));
+            }
+        }
+        report
     }
 
     pub(super) fn end(self, interrupted: bool) -> Result<Exit, Failure> {

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use crate::{
     model::units::Bytes,
     report::{
-        Report,
-        document::{Group, LayerPair},
+        Report, avoidable,
+        document::{AvoidableInfo, Group, LayerPair},
     },
 };
 
@@ -120,21 +120,7 @@ pub(super) fn all(report: &Report) -> Vec<Table> {
                 ]
             }),
         ),
-        table(
-            "Avoidable, by image",
-            &["image", "#reads", "#reclaim"],
-            report
-                .avoidable
-                .iter()
-                .flat_map(|info| &info.images)
-                .map(|image| {
-                    vec![
-                        text(&image.name),
-                        bytes(image.reads_bytes),
-                        bytes(image.reclaim_bytes),
-                    ]
-                }),
-        ),
+        report.avoidable.as_ref().and_then(by_image),
         groups("Images", &report.images),
         groups("Layers", &report.layers),
         groups("Containers", &report.containers),
@@ -178,6 +164,16 @@ pub(super) fn all(report: &Report) -> Vec<Table> {
         ),
     ];
     tables.into_iter().flatten().collect()
+}
+
+fn by_image(info: &AvoidableInfo) -> Option<Table> {
+    let columns = ["image", "#reads", "#reclaim", "#reads/s", "#reclaim/s"];
+    let rows = info.images.iter().map(|image| {
+        let numbers = avoidable::numbers(image).into_iter().map(bytes);
+        std::iter::once(text(&image.name)).chain(numbers).collect()
+    });
+    let shown = 1 + avoidable::columns(info).len();
+    table("Avoidable, by image", &columns[..shown], rows)
 }
 
 fn groups(title: &str, groups: &[Group]) -> Option<Table> {

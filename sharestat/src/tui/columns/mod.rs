@@ -53,6 +53,14 @@ pub enum Column {
     Site,
     /// Container of a cgroup.
     Container,
+    /// Avoidable reads of an image.
+    Reads,
+    /// The same per second.
+    ReadsRate,
+    /// Avoidable reclaim of an image.
+    Reclaim,
+    /// The same per second.
+    ReclaimRate,
 }
 
 /// What there is to know about a column.
@@ -108,6 +116,16 @@ impl Column {
     #[must_use]
     pub const fn is_count(self) -> bool {
         matches!(self, Self::Hits | Self::Shareable)
+    }
+
+    /// Whether it is about what happened and not about what is there, so that it is no
+    /// part of the page cache.
+    #[must_use]
+    pub const fn is_past(self) -> bool {
+        matches!(
+            self,
+            Self::Reads | Self::ReadsRate | Self::Reclaim | Self::ReclaimRate
+        )
     }
 
     /// Columns that a text needs which is not the last of its row.
@@ -170,8 +188,8 @@ impl Table {
     pub const fn columns(self) -> &'static [Column] {
         use Column::{
             Access, Charged, Container, Context, Duplicate, Exclusive, Fs, Hashed, Hits, Layer,
-            Name, Path, Proportional, Resident, Runtime, Saving, Shareable, Shared, Since, Site,
-            Subsystem, Zero,
+            Name, Path, Proportional, Reads, ReadsRate, Reclaim, ReclaimRate, Resident, Runtime,
+            Saving, Shareable, Shared, Since, Site, Subsystem, Zero,
         };
         match self {
             Self::Files | Self::Tree => &[
@@ -187,6 +205,10 @@ impl Table {
                 Exclusive,
                 Proportional,
                 Saving,
+                ReadsRate,
+                Reads,
+                ReclaimRate,
+                Reclaim,
                 Zero,
                 Runtime,
                 Name,
@@ -236,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_letters_are_unique_and_every_column_is_in_a_table() {
+    fn names_are_unique_and_letters_in_each_table_and_every_column_is_in_one() {
         for one in &COLUMNS {
             assert!(one.letter.is_ascii_uppercase());
             assert!(
@@ -246,7 +268,12 @@ mod tests {
             );
             for other in COLUMNS.iter().filter(|other| other.column != one.column) {
                 assert_ne!(one.name, other.name);
-                assert_ne!(one.letter, other.letter);
+                let together = |table: &Table| {
+                    let columns = table.columns();
+                    columns.contains(&one.column) && columns.contains(&other.column)
+                };
+                let meet = Table::ALL.iter().any(together);
+                assert!(!meet || one.letter != other.letter, "{one:?} {other:?}");
                 assert!(!one.aliases.contains(&other.name));
             }
         }

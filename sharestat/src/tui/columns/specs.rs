@@ -19,7 +19,7 @@ macro_rules! spec {
 }
 
 /// All columns, in the order of [`Column`].
-pub const COLUMNS: [Spec; 22] = [
+pub const COLUMNS: [Spec; 26] = [
     spec!(
         Path,
         "path",
@@ -239,5 +239,45 @@ pub const COLUMNS: [Spec; 22] = [
         Text,
         4,
         "container that the cgroup belongs to"
+    ),
+    spec!(
+        Reads,
+        "reads",
+        ["avoidable_reads"],
+        "READS",
+        'E',
+        Bytes,
+        3,
+        "avoidable reads of the image since the start: read while another page had the content"
+    ),
+    spec!(
+        ReadsRate,
+        "reads_rate",
+        [],
+        "READS/S",
+        'V',
+        Bytes,
+        4,
+        "avoidable reads of the image per second"
+    ),
+    spec!(
+        Reclaim,
+        "reclaim",
+        ["avoidable_reclaim"],
+        "RECLAIM",
+        'L',
+        Bytes,
+        3,
+        "avoidable reclaim of the image since the start: last copies taken beside duplicates"
+    ),
+    spec!(
+        ReclaimRate,
+        "reclaim_rate",
+        [],
+        "RECLAIM/S",
+        'K',
+        Bytes,
+        4,
+        "avoidable reclaim of the image per second"
     ),
 ];

@@ -66,6 +66,23 @@ pub struct GroupRow {
     pub charged: Option<Bytes>,
     /// Of a cgroup: the container it belongs to.
     pub container: Option<Arc<str>>,
+    /// Of an image: its avoidable reads and reclaim, when these are counted.
+    pub avoidable: Option<Avoidable>,
+}
+
+/// Avoidable reads and reclaim of an image, as of the frame.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Avoidable {
+    /// What identifies the image to its runtime.
+    pub image: Arc<str>,
+    /// Read since the start while another page had the content.
+    pub reads: Bytes,
+    /// The same per second, since the frame before.
+    pub reads_per_second: Bytes,
+    /// Last copies of their content that reclaim took since the start, beside duplicates.
+    pub reclaim: Bytes,
+    /// The same per second, since the frame before.
+    pub reclaim_per_second: Bytes,
 }
 
 /// Layers, images and containers.

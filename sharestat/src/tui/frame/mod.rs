@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use self::lists::{
-    CopyRow, DerefRow, Derefs, Explanation, FileRow, GroupRow, Identity, PairRow,
+    Avoidable, CopyRow, DerefRow, Derefs, Explanation, FileRow, GroupRow, Identity, PairRow,
 };
 use super::serial;
 use crate::model::{inode::InodeId, totals::Totals, units::Bytes};

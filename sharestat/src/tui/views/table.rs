@@ -289,7 +289,7 @@ fn shown(state: &State, row: &dyn Row, column: Column, bytes: u64) -> String {
     if column.is_count() {
         return count(bytes);
     }
-    if !state.shares || column == Column::Shared {
+    if !state.shares || column == Column::Shared || column.is_past() {
         return state.units.show(bytes);
     }
     if matches!(column, Column::Resident | Column::Charged) {

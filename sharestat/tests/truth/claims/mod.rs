@@ -19,6 +19,7 @@ mod memcgs;
 mod names;
 mod overlay;
 mod planning;
+mod real_images;
 mod refusals;
 mod removal;
 mod scan_changes_nothing;
