@@ -81,10 +81,9 @@ mod tests {
             name: "web:1".to_owned(),
             part: Part { reads, reclaims },
         };
-        ByImage {
-            images: [("sha256:1".to_owned(), image)].into(),
-            ..ByImage::default()
-        }
+        let mut counted = ByImage::default();
+        counted.images.insert("sha256:1".to_owned(), image);
+        counted
     }
 
     #[test]
