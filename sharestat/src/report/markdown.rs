@@ -31,11 +31,11 @@ pub fn write(report: &Report, mut out: impl Write) -> io::Result<()> {
     }
     if let Some(info) = &report.avoidable {
         let rows = info.images.iter().map(|image| {
-            let numbers = avoidable::numbers(image).into_iter();
-            let numbers: String = numbers
-                .map(|bytes| format!(" {} |", Bytes(bytes)))
+            let numbers: Vec<_> = avoidable::numbers(image)
+                .into_iter()
+                .map(|bytes| Bytes(bytes).to_string())
                 .collect();
-            format!("| {} |{numbers}\n", cell(&image.name))
+            format!("| {} | {} |\n", cell(&image.name), numbers.join(" | "))
         });
         let mut columns = vec!["image"];
         columns.extend(avoidable::columns(info));
