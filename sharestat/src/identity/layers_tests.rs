@@ -125,6 +125,31 @@ fn podman_layers_have_the_names_of_images_and_containers() {
 }
 
 #[test]
+fn steps_of_a_podman_build_are_no_images_but_those_in_use_are() {
+    let mut machine = Machine::new();
+    machine.file(
+        "graph/overlay-layers/layers.json",
+        r#"[{"id":"aa"},{"id":"bb","parent":"aa"},{"id":"cc","parent":"bb"}]"#,
+    );
+    machine.file(
+        "graph/overlay-images/images.json",
+        r#"[{"id":"step","layer":"aa"},{"id":"used","layer":"aa"},{"id":"base","names":["localhost/base:1"],"layer":"aa"},{"id":"app","names":["localhost/app:2"],"layer":"bb"},{"id":"dangling","layer":"bb"}]"#,
+    );
+    machine.file(
+        "graph/overlay-containers/containers.json",
+        format!(r#"[{{"id":"{C}","names":["web"],"image":"used","layer":"cc"}}]"#),
+    );
+    for id in ["aa", "bb", "cc"] {
+        machine.directory(&format!("graph/overlay/{id}/diff"));
+    }
+    machine.stores.containers_storage.push(machine.at("graph"));
+    let index = machine.index();
+    let mut ids: Vec<&str> = index.layers().images.iter().map(|one| &*one.id).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["app", "base", "dangling", "used"]);
+}
+
+#[test]
 fn containerd_layers_have_the_names_of_images_and_pods() {
     let mut machine = Machine::new();
     machine.containerd();

@@ -2,7 +2,10 @@
 //! `overlay`: `layers.json`, `images.json`, `containers.json` and their volatile
 //! companions. Formats: containers/storage layers.go, images.go, containers.go.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 use serde::Deserialize;
 
@@ -77,7 +80,25 @@ pub fn read(root: &Path, warnings: &mut Warnings) -> Store {
     }
     read_images(root, &by_id, &mut store, warnings);
     read_containers(root, &by_id, &mut store, warnings);
+    forget_intermediate(&mut store);
     store
+}
+
+/// Every instruction of a build leaves an image without a name, in which it began: only a
+/// step towards the image that has all its layers and more. `podman images` does not list
+/// them either (containers/common, libimage: `IsIntermediate`).
+fn forget_intermediate(store: &mut Store) {
+    let steps: HashSet<Vec<usize>> = store
+        .images
+        .iter()
+        .flat_map(|image| (1..image.layers.len()).filter_map(|end| image.layers.get(..end)))
+        .map(<[usize]>::to_vec)
+        .collect();
+    let containers = store.containers.iter();
+    let used: HashSet<&str> = containers.filter_map(|one| one.image.as_deref()).collect();
+    store.images.retain(|image| {
+        image.name.is_some() || used.contains(&*image.id) || !steps.contains(&image.layers)
+    });
 }
 
 type ById = HashMap<String, (usize, Option<String>)>;
