@@ -225,9 +225,10 @@ fn watch_estimates_what_trace_counts(_: Engine) -> Outcome {
     let told = told.join("\n");
     harness::say(&format!("estimated and counted:\n{told}"));
     assert!(compared.len() >= HOTTEST - 2, "{told}\n{watched}");
-    // Intervals that hold everything prove nothing.
+    // Intervals that hold everything prove nothing. The work takes turns between what hits
+    // a site and what does not, so that half a minute of windows tells no more than this.
     assert!(
-        compared.iter().any(|row| row.high < 2.0 * row.low),
+        compared.iter().any(|row| row.high < 4.0 * row.low),
         "{told}"
     );
     // Each interval holds 19 times of 20, and neighbours of one loop miss together. Twice as
