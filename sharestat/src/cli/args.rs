@@ -219,7 +219,7 @@ pub struct ScanArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "BPF engine")]
 pub struct InstrumentArgs {
-    /// Size of the ring through which the kernel reports events [default: 16 MiB].
+    /// Size of the ring through which the kernel reports events [default: 8 MiB].
     ///
     /// Rounded up to a power of two. A small ring loses events under load; what is lost is
     /// counted and repaired by a census.

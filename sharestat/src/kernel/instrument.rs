@@ -34,8 +34,9 @@ pub struct Options {
     pub log_level: u8,
 }
 
-/// Default size of the event ring: a quarter of a million runs of pages.
-pub const RING_BYTES: u32 = 16 << 20;
+/// Default size of the event ring: 131,072 runs of pages. It is mapped twice, and so costs
+/// twice its size in resident memory.
+pub const RING_BYTES: u32 = 8 << 20;
 
 /// The loaded, calibrated, proven object.
 pub struct Instrument {

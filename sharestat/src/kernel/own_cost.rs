@@ -25,8 +25,8 @@ pub(crate) fn resident_memory() -> Bytes {
 
 /// Returns freed memory to the kernel.
 ///
-/// Reading BTF and loading the programs takes some 20 MiB once, in small pieces that the C
-/// library would keep for as long as a measurement runs.
+/// Reading BTF and loading the programs takes some 20 MiB once, and a census more, in small
+/// pieces that the C library would keep for as long as a measurement runs.
 pub(crate) fn return_freed_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: the function may be called at any time, from any thread (malloc_trim(3)).

@@ -23,9 +23,10 @@ use crate::{
     vm::{self, Cargo, Ending, Guest, MachineOptions, Output},
 };
 
-/// Barriers against speculation protect nothing in a guest that lives for its tests, and
-/// under emulation each of them is a slow instruction.
-const PARAMETERS: &str = "mitigations=off";
+/// Barriers against speculation and the clearing of every page that is handed out (Debian's
+/// default) protect nothing in a guest that lives for its tests, and take much of the time
+/// under emulation.
+const PARAMETERS: &str = "mitigations=off init_on_alloc=0";
 
 /// What is the same for all kernels.
 pub(super) struct Plan<'a> {

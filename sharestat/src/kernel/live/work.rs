@@ -15,6 +15,7 @@ use super::{
         error::Error,
         instrument::{EventRing, Instrument},
         kernel_log::KernelLog,
+        own_cost::return_freed_memory,
     },
     Go, Live, LiveView,
 };
@@ -27,6 +28,8 @@ const TICK: Duration = Duration::from_millis(100);
 const IDLE_TICK: Duration = Duration::from_secs(1);
 /// Time between two looks whether anything was lost: they read a file for each hook.
 const LOSSES_EVERY: Duration = Duration::from_millis(500);
+/// Time between two returns of freed memory to the kernel, which look at all of it.
+const RETURN_EVERY: Duration = Duration::from_mins(1);
 /// Frames of one slice of a census, a few milliseconds.
 const SLICE_FRAMES: u64 = 65_536;
 
@@ -53,6 +56,8 @@ pub(super) struct Work {
     pace: Duration,
     /// When it was asked last whether anything was lost.
     losses_read: Instant,
+    /// When freed memory was returned last.
+    returned: Option<Instant>,
     /// Asks storage about files, when that is wanted.
     storage: Option<Background>,
 }
@@ -73,6 +78,7 @@ impl Work {
             open: Batch::default(),
             pace: TICK,
             losses_read: Instant::now(),
+            returned: None,
             storage: live.storage,
         })
     }
@@ -125,11 +131,24 @@ impl Work {
         } else {
             TICK
         };
+        self.return_memory();
         if self.losses_read.elapsed() >= LOSSES_EVERY {
             self.losses_read = Instant::now();
             self.consider_census()?;
         }
         self.hash_some()
+    }
+
+    /// Returns freed memory to the kernel once all is quiet: a census and the first lists
+    /// take more, for a moment, than what they leave.
+    fn return_memory(&mut self) {
+        let due = self
+            .returned
+            .is_none_or(|returned| returned.elapsed() >= RETURN_EVERY);
+        if self.pace == IDLE_TICK && due {
+            return_freed_memory();
+            self.returned = Some(Instant::now());
+        }
     }
 
     /// Asks storage about some files once all are known, as far as the budget goes.
