@@ -21,8 +21,10 @@ use super::{
 
 /// Memory that does not depend on the cache.
 const FIXED_BYTES: f64 = 67_108_864.0;
+/// Time after which the census, hashing, and the lists that follow them are long over.
+const SETTLED: Duration = Duration::from_mins(1);
 /// Time in which nothing happens but what other programs do.
-const IDLE: Duration = Duration::from_secs(20);
+const IDLE: Duration = Duration::from_mins(1);
 /// Ticks of `/proc/PID/stat` in a second (`USER_HZ`, the same on every architecture).
 const TICKS: f64 = 100.0;
 
@@ -60,7 +62,7 @@ fn idle(binary: &Path) -> Result<Row> {
         .stdout(Stdio::null())
         .spawn()
         .context("'sharestat' cannot be started")?;
-    thread::sleep(IDLE);
+    thread::sleep(SETTLED);
     let before = processor_seconds(child.id());
     let moved_before = disk_kibibytes();
     thread::sleep(IDLE);

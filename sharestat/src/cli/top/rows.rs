@@ -25,10 +25,10 @@ use crate::{
 
 /// Part of one CPU that making the lists may take, one in so many: while much changes,
 /// and while little does.
-const BUSY: u32 = 100;
+const BUSY: u32 = 200;
 const QUIET: u32 = 400;
 /// Oldest that the lists get in the same cases.
-const BUSY_AGE: Duration = Duration::from_secs(30);
+const BUSY_AGE: Duration = Duration::from_secs(90);
 const QUIET_AGE: Duration = Duration::from_mins(3);
 /// Which part of the pages must have changed for that to be much, one in so many.
 const MUCH: u64 = 100;
@@ -275,8 +275,8 @@ mod tests {
             at: now.checked_sub(Duration::from_secs(ago)).unwrap_or(now),
             took: Duration::from_millis(took),
         };
-        assert!(!made(10, 100).is_recent(true, now));
-        assert!(made(9, 100).is_recent(true, now));
+        assert!(!made(20, 100).is_recent(true, now));
+        assert!(made(19, 100).is_recent(true, now));
         assert!(made(39, 100).is_recent(false, now));
         assert!(!made(40, 100).is_recent(false, now));
         assert!(
