@@ -101,7 +101,7 @@ impl LiveTop {
         let start = Instant::now();
         loop {
             if let Some(line) = self.lines().get(number) {
-                return Report::parse(line);
+                return Report::of_a_moment(line);
             }
             assert!(
                 start.elapsed() < patience(),

@@ -92,6 +92,6 @@ fn ctrl_c_ends_top_after_a_whole_line(_: Engine) {
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     for line in lines.iter() {
-        Report::parse(line);
+        Report::of_a_moment(line);
     }
 }
