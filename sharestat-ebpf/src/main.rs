@@ -12,6 +12,24 @@
 )]
 
 #[cfg(target_arch = "bpf")]
+#[expect(
+    clippy::inline_always,
+    reason = "programs must not call: the verifier would walk a function once per caller"
+)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "registers have 64 bits, fields of the kernel fewer; the verifier knows no panic"
+)]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "entry functions hand on the context that aya gives them by value"
+)]
+#[expect(
+    clippy::verbose_bit_mask,
+    reason = "BPF has an instruction for masks and none for counting zeros"
+)]
 mod programs;
 
 #[cfg(target_arch = "bpf")]

@@ -29,7 +29,7 @@ pub(crate) fn run() -> Result<()> {
     contrib::check()?;
     step("documentation");
     workspace::cargo("doc")
-        .args(["--workspace", "--no-deps"])
+        .args(["--workspace", "--no-deps", "--document-private-items"])
         .env("RUSTDOCFLAGS", "--deny warnings")
         .run()
 }

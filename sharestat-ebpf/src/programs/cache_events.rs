@@ -47,8 +47,8 @@ fn start(hook: u32) -> u64 {
         *calls = (*calls).wrapping_add(1);
         *calls
     };
-    // SAFETY: a helper without arguments.
     if number & SAMPLE_MASK == 0 {
+        // SAFETY: a helper without arguments.
         unsafe { bpf_ktime_get_ns() }
     } else {
         0

@@ -99,25 +99,25 @@ fn all_hashed(frame: u64, order: u32) -> bool {
 fn record(folio: &Folio, address: u64, inode: &Inode, order: u32, memcg: u64) -> FrameRecord {
     let mut flags = 0;
     if folio.has(layout!(flag_uptodate)) {
-        flags |= frame_flags::UPTODATE
+        flags |= frame_flags::UPTODATE;
     }
     if folio.has(layout!(flag_dirty)) {
-        flags |= frame_flags::DIRTY
+        flags |= frame_flags::DIRTY;
     }
     if folio.has(layout!(flag_writeback)) {
-        flags |= frame_flags::WRITEBACK
+        flags |= frame_flags::WRITEBACK;
     }
     if folio.has(layout!(flag_locked)) {
-        flags |= frame_flags::LOCKED
+        flags |= frame_flags::LOCKED;
     }
     if inode.is_tmpfs() {
-        flags |= frame_flags::SWAPBACKED
+        flags |= frame_flags::SWAPBACKED;
     }
     if folio.has(layout!(flag_active)) {
-        flags |= frame_flags::ACTIVE
+        flags |= frame_flags::ACTIVE;
     }
     if folio.is_mapped() {
-        flags |= frame_flags::MAPPED
+        flags |= frame_flags::MAPPED;
     }
     FrameRecord {
         inode: inode.address,
@@ -180,7 +180,7 @@ pub(crate) extern "C" fn report_folio(
     }
     let mut record = record(&folio, address, &inode, order, walk.memcg);
     if hashed {
-        record.flags |= frame_flags::HASHED
+        record.flags |= frame_flags::HASHED;
     }
     let slot = walk.records as usize & (FRAME_BATCH - 1);
     // SAFETY: not null, as above; the position is masked, and `next_block` stops before

@@ -65,7 +65,7 @@ pub(crate) fn repeat<C>(
         bpf_loop(
             times,
             callback as *mut c_void,
-            (context as *mut C).cast(),
+            core::ptr::from_mut(context).cast(),
             0,
         );
     }

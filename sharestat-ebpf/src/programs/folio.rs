@@ -129,7 +129,7 @@ impl Folio {
             let mappings = self.half(layout!(folio_mapcount)).wrapping_add(1);
             let others = self.references().wrapping_sub(mappings);
             // Below zero when a mapping came between the two counts: no pin.
-            others >= PIN_BIAS && others <= i32::MAX as u32
+            others >= PIN_BIAS && i32::try_from(others).is_ok()
         }
     }
 

@@ -41,7 +41,7 @@ pub struct WatchHit {
     pub dev: u32,
     /// `i_mmap_writable` of the mapping: above 0 when writably mapped somewhere.
     pub writers: i32,
-    /// Bits of [`frame_flags`].
+    /// Bits of [`frame_flags`](super::frame_flags).
     pub flags: u16,
     /// Folio order.
     pub order: u8,

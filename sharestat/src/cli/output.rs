@@ -89,7 +89,7 @@ pub(super) fn write_file(
 /// Writes to stdout.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write`](fn@write).
 pub(super) fn print(content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     content(&mut out)

@@ -54,7 +54,7 @@ pub fn file_rows(index: &ContentIndex) -> Vec<FileRow> {
     survey_files(index).rows
 }
 
-/// The rows of all files, and what [`scopes_of`](super::savings::scopes_of) needs of them.
+/// The rows of all files, and what the scopes of savings need of them.
 #[must_use]
 pub fn survey_files(index: &ContentIndex) -> FileSurvey {
     let mut scratch = Vec::new();

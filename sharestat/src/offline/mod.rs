@@ -1,8 +1,8 @@
 //! Images that lie in files, and a forecast of what a host that runs them together would
 //! cache twice. Nothing is unpacked, nothing is run, nothing is written.
 //!
-//! sources ([`source`]) → layers ([`layer`], [`directory`]) → what each image shows
-//! ([`stack`]) → a content index ([`forecast`]).
+//! sources (`source`) → layers (`layer`, `directory`) → what each image shows
+//! (`stack`) → a content index (`forecast`).
 
 mod archive;
 mod blob;

@@ -20,7 +20,7 @@ pub(super) const SCHEMA: &str = "sharestat.derefs-sites/v1";
 /// Everything found in one kernel image.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct SitesReport {
-    /// [`SCHEMA`].
+    /// `SCHEMA`.
     pub schema: &'static str,
     /// Version of the kernel.
     pub release: String,

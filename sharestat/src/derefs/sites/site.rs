@@ -110,7 +110,7 @@ pub(super) fn context_hash(code: &Code, position: usize) -> u32 {
     hash.0
 }
 
-/// [`context_hash`] of the instruction at `address` in a function with this `code`.
+/// `context_hash` of the instruction at `address` in a function with this `code`.
 #[must_use]
 pub fn context_hash_at(code: &[u8], start: u64, address: u64) -> Option<u32> {
     let code = Code::of_bytes(code, start);
