@@ -1,6 +1,7 @@
 //! `sharestat top`: watch live, or a recording, on a screen, or as text and documents in a pipe.
 
 pub(super) mod args;
+mod avoidable;
 pub(super) mod config;
 mod derefs;
 mod owners;
@@ -8,7 +9,6 @@ mod picture;
 pub(super) mod replay;
 mod rows;
 mod screen;
-mod spared;
 mod stream;
 
 use std::io::{self, IsTerminal as _};

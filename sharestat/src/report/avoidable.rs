@@ -155,6 +155,7 @@ mod tests {
             "what was not watched is not told"
         );
     }
+
     #[test]
     fn pictures_say_how_much_it_is_per_second_by_image() {
         let mut report = watched();

@@ -94,7 +94,7 @@ impl Row for CopyRow {
 }
 
 impl GroupRow {
-    fn spared(&self, part: fn(&Avoidable) -> Bytes) -> Value<'static> {
+    fn avoidable(&self, part: fn(&Avoidable) -> Bytes) -> Value<'static> {
         let avoidable = self.avoidable.as_ref();
         avoidable.map_or(Value::Missing, |counted| bytes(part(counted)))
     }
@@ -116,10 +116,10 @@ impl Row for GroupRow {
                 let container = self.container.as_deref();
                 container.map_or(Value::Missing, Value::Text)
             }
-            Column::Reads => self.spared(|spared| spared.reads),
-            Column::ReadsRate => self.spared(|spared| spared.reads_per_second),
-            Column::Reclaim => self.spared(|spared| spared.reclaim),
-            Column::ReclaimRate => self.spared(|spared| spared.reclaim_per_second),
+            Column::Reads => self.avoidable(|part| part.reads),
+            Column::ReadsRate => self.avoidable(|part| part.reads_per_second),
+            Column::Reclaim => self.avoidable(|part| part.reclaim),
+            Column::ReclaimRate => self.avoidable(|part| part.reclaim_per_second),
             _ => Value::Missing,
         }
     }

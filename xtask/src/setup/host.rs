@@ -97,11 +97,7 @@ pub(crate) fn provide_busybox(cache: &Cache) -> Result<Step> {
             busybox(cache).display()
         );
     }
-    Ok(if present {
-        Step::present(what)
-    } else {
-        Step::made(what)
-    })
+    Ok(Step::unless(present, what))
 }
 
 const BUSYBOX: &str = "busybox";

@@ -1,6 +1,6 @@
 //! What the test of real images asks for: podman, and two root filesystems to make images
 //! of. Each is an interpreter and the C library from a suite of Debian, and a large library
-//! from `PyPI`; the two differ by a minor version in all of it.
+//! from `PyPI`; in all of it the two differ by a release that only mends (3.13.5 and 3.13.18).
 
 use std::{fs, path::Path, path::PathBuf, process::Command};
 
@@ -41,23 +41,14 @@ pub(crate) fn provide(cache: &Cache, python: &Path) -> Result<(PathBuf, Step)> {
     let parts = EDITIONS.map(|(suite, library)| format!("{suite}-{}", library.replace("==", "-")));
     let name = format!("images/python{PYTHON}-{}", parts.join("-"));
     let what = format!("root filesystems of Python {PYTHON} and NumPy for tests");
-    let present = cache.path(&name).is_dir();
-    let folder = cache
-        .folder(&name, |folder| {
-            let apt = Apt::new(cache)?;
-            for (number, (suite, library)) in (1..).zip(EDITIONS) {
-                let edition = folder.join(number.to_string());
-                make(&apt, python, suite, library, &edition)?;
-            }
-            Ok(())
-        })
-        .with_context(|| format!("{what} cannot be had"))?;
-    let step = if present {
-        Step::present(what)
-    } else {
-        Step::made(what)
-    };
-    Ok((folder, step))
+    Step::folder(cache, &name, what, |folder| {
+        let apt = Apt::new(cache)?;
+        for (number, (suite, library)) in (1..).zip(EDITIONS) {
+            let edition = folder.join(number.to_string());
+            make(&apt, python, suite, library, &edition)?;
+        }
+        Ok(())
+    })
 }
 
 fn make(apt: &Apt, python: &Path, suite: &str, library: &str, edition: &Path) -> Result<()> {

@@ -122,14 +122,7 @@ pub(crate) fn provide(cache: &Cache, series: Series) -> Result<(Kernel, Step)> {
         })?;
     let kernel = Kernel::open(cache, series)?;
     let what = format!("kernel {series} ({})", kernel.release);
-    Ok((
-        kernel,
-        if present {
-            Step::present(what)
-        } else {
-            Step::made(what)
-        },
-    ))
+    Ok((kernel, Step::unless(present, what)))
 }
 
 fn unpack(cache: &Cache, series: Series, staging: &Path) -> Result<()> {

@@ -15,9 +15,12 @@ mod qemu;
 pub(crate) mod rust_src;
 pub(crate) mod sources;
 
-use std::fmt;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use self::{compiler::Compiler, kernels::Series};
 use crate::cache::Cache;
@@ -36,6 +39,27 @@ impl Step {
 
     fn made(what: String) -> Self {
         Self { what, made: true }
+    }
+
+    fn unless(present: bool, what: String) -> Self {
+        Self {
+            what,
+            made: !present,
+        }
+    }
+
+    /// The folder `name` of the cache, which `fill` fills when it is absent.
+    fn folder(
+        cache: &Cache,
+        name: &str,
+        what: String,
+        fill: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<(PathBuf, Self)> {
+        let present = cache.path(name).is_dir();
+        let folder = cache
+            .folder(name, fill)
+            .with_context(|| format!("{what} cannot be had"))?;
+        Ok((folder, Self::unless(present, what)))
     }
 }
 

@@ -26,27 +26,19 @@ pub(crate) fn provide(cache: &Cache) -> Result<(PathBuf, Step)> {
     let packages = PACKAGES.join("-").replace("==", "-").replace('!', "-");
     let name = format!("python/{packages}");
     let what = format!("Python with {}", PACKAGES.join(", "));
-    let present = cache.path(&name).is_dir();
-    let folder = cache
-        .folder(&name, |folder| {
-            Command::new("python3")
-                .args(["-m", "venv"])
-                .arg(folder)
-                .text()
-                .context("by hand: apt-get install python3-venv")?;
-            Command::new(folder.join("bin/python"))
-                .args(["-m", "pip", "install", "--quiet", "--no-input"])
-                .args(["--disable-pip-version-check", "--only-binary", ":all:"])
-                .args(PACKAGES)
-                .text()
-                .context("PyPI gave no packages")?;
-            Ok(())
-        })
-        .with_context(|| format!("{what} cannot be had"))?;
-    let step = if present {
-        Step::present(what)
-    } else {
-        Step::made(what)
-    };
+    let (folder, step) = Step::folder(cache, &name, what, |folder| {
+        Command::new("python3")
+            .args(["-m", "venv"])
+            .arg(folder)
+            .text()
+            .context("by hand: apt-get install python3-venv")?;
+        Command::new(folder.join("bin/python"))
+            .args(["-m", "pip", "install", "--quiet", "--no-input"])
+            .args(["--disable-pip-version-check", "--only-binary", ":all:"])
+            .args(PACKAGES)
+            .text()
+            .context("PyPI gave no packages")?;
+        Ok(())
+    })?;
     Ok((folder.join("bin/python"), step))
 }

@@ -8,8 +8,8 @@ use std::{
 use hdrhistogram::Histogram as Distribution;
 
 use super::{
+    avoidable,
     rows::{RowCache, Rows, shown},
-    spared::Spared,
 };
 use crate::{
     kernel::{moment::Moment, movement::Flow},
@@ -34,7 +34,7 @@ pub(super) struct Painter {
     rows: RowCache,
     before: Option<Before>,
     history: Vec<Sample>,
-    spared: Spared,
+    avoidable: avoidable::Before,
     explained: Option<Explanation>,
     derefs: Option<Arc<Derefs>>,
     counted: bool,
@@ -68,7 +68,7 @@ impl Painter {
             rows: RowCache::default(),
             before: None,
             history: Vec::new(),
-            spared: Spared::default(),
+            avoidable: avoidable::Before::default(),
             explained: None,
             derefs,
             counted: false,
@@ -82,7 +82,7 @@ impl Painter {
     pub(super) fn forget(&mut self) {
         self.before = None;
         self.history.clear();
-        self.spared = Spared::default();
+        self.avoidable = avoidable::Before::default();
         self.made = None;
         self.rows.forget();
     }
@@ -122,7 +122,7 @@ impl Painter {
         };
         let behind = self.behind(view, &rows.files);
         let images = &mut rows.identity.images;
-        self.spared.mark(images, measurement, view.elapsed);
+        self.avoidable.mark(images, measurement, view.elapsed);
         let totals = measurement.index.totals();
         let (rates, cpu_percent) = self.movement(view);
         self.history.push(Sample {

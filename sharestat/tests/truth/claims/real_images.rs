@@ -1,4 +1,4 @@
-//! Images as people have them: root filesystems of two minor versions of an interpreter and
+//! Images as people have them: root filesystems of two releases of an interpreter and
 //! of a large library, stored by Podman. Names and layers are what Podman says, the
 //! savings what comparing the bytes gives. `--nocapture` shows the table of
 //! docs/validation.md.

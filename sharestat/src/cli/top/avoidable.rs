@@ -13,13 +13,13 @@ use crate::{
     tui::frame::{Avoidable, GroupRow},
 };
 
-/// What was counted at the picture before, by the id of the image.
+/// What was counted by the picture before and when, by the id of the image.
 #[derive(Default)]
-pub(super) struct Spared {
-    before: Option<(Duration, HashMap<Arc<str>, Part>)>,
+pub(super) struct Before {
+    counted: Option<(Duration, HashMap<Arc<str>, Part>)>,
 }
 
-impl Spared {
+impl Before {
     /// Fills in what is counted `elapsed` after the start.
     pub(super) fn mark(
         &mut self,
@@ -32,7 +32,7 @@ impl Spared {
         };
         let parts = counted.images.iter();
         let now = parts.map(|(id, image)| (Arc::from(id.as_str()), image.part));
-        let before = self.before.replace((elapsed, now.collect()));
+        let before = self.counted.replace((elapsed, now.collect()));
         *images = images
             .iter()
             .map(|row| GroupRow {
