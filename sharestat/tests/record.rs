@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use memmap2::MmapOptions;
 use serde_json::Value;
 use skip::skipped;
 use tempfile::TempDir;
@@ -80,35 +81,85 @@ fn pages(path: &Path, count: u32) {
     file.sync_all().expect("synced");
 }
 
+/// Pages of a file that are cached, by `mincore`, which does not touch them.
+fn cached(path: &Path) -> u64 {
+    let file = File::open(path).expect("a file");
+    // SAFETY: nobody shortens the file while it is mapped.
+    let map = unsafe { MmapOptions::new().map(&file) }.expect("mapped");
+    let mut states = vec![0_u8; map.len().div_ceil(4096)];
+    let address = map.as_ptr().cast_mut().cast();
+    // SAFETY: the range is that of a live mapping, and there is one byte per page.
+    let result = unsafe { libc::mincore(address, map.len(), states.as_mut_ptr()) };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+    states.iter().filter(|&&state| state & 1 == 1).count() as u64
+}
+
+/// Files of so many pages, in the end: whether the machine has left all of them in the
+/// cache. A host may reclaim proactively, be it with DAMON, and takes pages that are a
+/// second old; then what was recorded must lie between what was there and what still is.
+fn undisturbed(files: &[(&Path, Option<u64>)], pages: u64) -> bool {
+    let mut all = true;
+    for (path, recorded) in files {
+        let still = cached(path);
+        all &= still == pages;
+        let recorded = recorded.expect("a number") / 4096;
+        assert!(
+            (still..=pages).contains(&recorded),
+            "{recorded} of '{}' recorded, {still} cached later",
+            path.display()
+        );
+    }
+    all
+}
+
+/// Does `once` until it was undisturbed.
+fn until_undisturbed(mut once: impl FnMut() -> bool) {
+    let tries = 10;
+    assert!(
+        (0..tries).any(|_| once()),
+        "this machine reclaimed pages of the files in each of {tries} recordings"
+    );
+}
+
 #[test]
 fn the_command_runs_its_exit_code_is_kept_and_its_files_are_in_the_recording() {
     if cannot_run() {
         return;
     }
-    let (directory, data) = place();
-    pages(&data.join("one"), 100);
-    let file = directory.path().join("r.ssr");
-    let script = "cat \"$1/one\" >\"$1/two\"; sync \"$1/two\"; cat \"$1/two\" >/dev/null; \
-                  sleep 1; exit 7";
-    let ended = record(&file, &data, script).output().expect("it starts");
-    assert_eq!(ended.status.code(), Some(7), "{ended:?}");
-    let (report, output) = replay(&file);
-    assert!(
-        !String::from_utf8_lossy(&output.stderr).contains("cut"),
-        "{output:?}"
-    );
-    let files = report["files"].as_array().expect("files");
-    let resident = |name: &str| {
-        let found = files.iter().find(|file| {
-            let path = file["path"].as_str().unwrap_or_default();
-            path.ends_with(name)
-        });
-        found.unwrap_or_else(|| panic!("no '{name}' in {files:?}"))["resident_bytes"].as_u64()
-    };
-    assert_eq!(resident("/data/one"), Some(409_600));
-    assert_eq!(resident("/data/two"), Some(409_600));
-    assert_eq!(report["totals"]["duplicate_bytes"], 409_600);
-    assert_eq!(report["totals"]["distinct_bytes"], 409_600);
+    until_undisturbed(|| {
+        let (directory, data) = place();
+        pages(&data.join("one"), 100);
+        let file = directory.path().join("r.ssr");
+        let script = "cat \"$1/one\" >\"$1/two\"; sync \"$1/two\"; cat \"$1/two\" >/dev/null; \
+                      sleep 1; exit 7";
+        let ended = record(&file, &data, script).output().expect("it starts");
+        assert_eq!(ended.status.code(), Some(7), "{ended:?}");
+        let (report, output) = replay(&file);
+        assert!(
+            !String::from_utf8_lossy(&output.stderr).contains("cut"),
+            "{output:?}"
+        );
+        let files = report["files"].as_array().expect("files");
+        let resident = |path: &Path| {
+            let name = path.to_str().expect("text");
+            let found = files.iter().find(|file| {
+                let path = file["path"].as_str().unwrap_or_default();
+                path == name
+            });
+            found.unwrap_or_else(|| panic!("no '{name}' in {files:?}"))["resident_bytes"].as_u64()
+        };
+        let both = [data.join("one"), data.join("two")];
+        let recorded = [0, 1].map(|file| (both[file].as_path(), resident(&both[file])));
+        if !undisturbed(&recorded, 100) {
+            return false;
+        }
+        for (_, bytes) in recorded {
+            assert_eq!(bytes, Some(409_600));
+        }
+        assert_eq!(report["totals"]["duplicate_bytes"], 409_600);
+        assert_eq!(report["totals"]["distinct_bytes"], 409_600);
+        true
+    });
 }
 
 #[test]
@@ -116,33 +167,41 @@ fn a_killed_recording_plays_and_says_that_it_was_cut() {
     if cannot_run() {
         return;
     }
-    let (directory, data) = place();
-    pages(&data.join("one"), 50);
-    let file = directory.path().join("r.ssr");
-    let started = data.join("started");
-    let mut recording = record(&file, &data, "touch \"$1/started\"; exec sleep 100")
-        // The command outlives its recorder, and would hold the output of the tests.
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
-    let begun = Instant::now();
-    while !started.exists() {
-        assert!(
-            begun.elapsed() < Duration::from_mins(5),
-            "it does not begin"
-        );
-        thread::sleep(Duration::from_millis(100));
-    }
-    thread::sleep(Duration::from_secs(2));
-    recording.kill().expect("killed");
-    recording.wait().expect("gone");
-    let (report, output) = replay(&file);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("the recording was cut after"), "{said}");
-    let notes = report["measurement"]["notes"].to_string();
-    assert!(notes.contains("the recording was cut after"), "{notes}");
-    assert_eq!(report["totals"]["resident_bytes"], 50 * 4096);
+    until_undisturbed(|| {
+        let (directory, data) = place();
+        let one = data.join("one");
+        pages(&one, 50);
+        let file = directory.path().join("r.ssr");
+        let started = data.join("started");
+        let mut recording = record(&file, &data, "touch \"$1/started\"; exec sleep 100")
+            // The command outlives its recorder, and would hold the output of the tests.
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let begun = Instant::now();
+        while !started.exists() {
+            assert!(
+                begun.elapsed() < Duration::from_mins(5),
+                "it does not begin"
+            );
+            thread::sleep(Duration::from_millis(100));
+        }
+        thread::sleep(Duration::from_secs(2));
+        recording.kill().expect("killed");
+        recording.wait().expect("gone");
+        let (report, output) = replay(&file);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("the recording was cut after"), "{said}");
+        let notes = report["measurement"]["notes"].to_string();
+        assert!(notes.contains("the recording was cut after"), "{notes}");
+        let recorded = report["totals"]["resident_bytes"].as_u64();
+        if !undisturbed(&[(&one, recorded)], 50) {
+            return false;
+        }
+        assert_eq!(recorded, Some(50 * 4096));
+        true
+    });
 }
 
 #[test]
