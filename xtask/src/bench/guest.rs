@@ -60,7 +60,7 @@ pub(super) fn run(series: Series, rounds: usize) -> Result<i32> {
     };
     match vm::boot(&cache, &guest, Output::Streams)? {
         Ending::Exited(code) => Ok(code),
-        Ending::Died(console) | Ending::TimedOut(console) => {
+        Ending::Died(console) | Ending::TimedOut(console) | Ending::NotUp(console) => {
             bail!("the guest ended before its benchmark; its console:\n{console}")
         }
     }

@@ -193,6 +193,10 @@ fn print(report: &Report) -> Tally {
             );
             tally.failed = tally.failed.max(1);
         }
+        Ok(Ending::NotUp(console)) => {
+            println!("the guest did not come up; the last lines of its console:\n{console}");
+            tally.failed = tally.failed.max(1);
+        }
         Err(error) => {
             println!("the guest could not run: {error:#}");
             tally.failed = tally.failed.max(1);

@@ -61,6 +61,8 @@ for disk in /dev/vd[b-z]; do
 done
 export SHARESTAT_GUEST=1 SHARESTAT_SCRATCH_DISKS SHARESTAT_BIN=/bin/sharestat
 
+# Whoever waits for the guest looks for this line.
+echo 'guest: up' >/dev/console
 cd /root || exit
 if [ "$terminal" = 1 ]; then
     stty -F /dev/ttyS1 rows "$rows" cols "$columns"

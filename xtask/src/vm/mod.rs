@@ -3,6 +3,7 @@
 mod cpio;
 mod initramfs;
 mod modules;
+mod patience;
 mod qemu;
 mod scenario;
 
@@ -53,11 +54,26 @@ pub(crate) enum Output<'a> {
     Lines(&'a mut (dyn FnMut(&str) + Send)),
 }
 
-/// Boots a guest and waits for its end.
+impl Output<'_> {
+    /// The same place, for one boot of several.
+    fn again(&mut self) -> Output<'_> {
+        match self {
+            Self::Terminal => Output::Terminal,
+            Self::Streams => Output::Streams,
+            Self::Lines(take) => Output::Lines(*take),
+        }
+    }
+}
+
+/// How often a guest is booted that does not come up.
+const BOOTS: u32 = 3;
+
+/// Boots a guest and waits for its end. One that does not come up is booted again, and a
+/// line on standard error says so: nothing of its command has run.
 ///
 /// # Errors
 /// When its archive cannot be packed or QEMU cannot be started.
-pub(crate) fn boot(cache: &Cache, guest: &Guest, output: Output<'_>) -> Result<Ending> {
+pub(crate) fn boot(cache: &Cache, guest: &Guest, mut output: Output<'_>) -> Result<Ending> {
     let folder = tempfile::Builder::new()
         .prefix("sharestat-guest-")
         .tempdir()
@@ -65,6 +81,18 @@ pub(crate) fn boot(cache: &Cache, guest: &Guest, output: Output<'_>) -> Result<E
     let archive = folder.path().join("initramfs");
     let terminal = matches!(output, Output::Terminal).then(terminal_size);
     initramfs::write(&archive, cache, guest, terminal)?;
+    for _ in 1..BOOTS {
+        let ending = qemu::boot(guest, &archive, folder.path(), output.again())?;
+        let Ending::NotUp(console) = ending else {
+            return Ok(ending);
+        };
+        eprintln!(
+            "a guest with Linux {} did not come up and is booted again; the last line of its \
+             console: {}",
+            guest.kernel.series,
+            console.lines().last().unwrap_or_default()
+        );
+    }
     qemu::boot(guest, &archive, folder.path(), output)
 }
 
@@ -147,6 +175,9 @@ pub(crate) fn run(options: Options) -> Result<i32> {
         }
         Ending::TimedOut(console) => {
             anyhow::bail!("the guest was killed after its time-out; its console:\n{console}")
+        }
+        Ending::NotUp(console) => {
+            anyhow::bail!("the guest did not come up in {BOOTS} boots; its console:\n{console}")
         }
     }
 }

@@ -8,13 +8,16 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
     sync::mpsc::{self, RecvTimeoutError},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-use super::{Guest, Output};
+use super::{
+    Guest, Output,
+    patience::{Overdue, Patience},
+};
 use crate::process::{last_lines, not_started};
 
 /// Size of each scratch disk; the files are sparse.
@@ -37,6 +40,8 @@ pub(crate) enum Ending {
     Died(String),
     /// It was killed after the time-out; the console's last lines.
     TimedOut(String),
+    /// It was killed because its command had not begun in time; the console's last lines.
+    NotUp(String),
 }
 
 impl Ending {
@@ -48,7 +53,7 @@ impl Ending {
         match self {
             Self::Exited(0) => Ok(()),
             Self::Exited(code) => bail!("'{what}' ended with {code} in the guest"),
-            Self::Died(console) | Self::TimedOut(console) => {
+            Self::Died(console) | Self::TimedOut(console) | Self::NotUp(console) => {
                 bail!("the guest did not end by itself; its console:\n{console}")
             }
         }
@@ -84,39 +89,41 @@ pub(crate) fn boot(
     let mut child = command
         .spawn()
         .map_err(|error| not_started(&command, &error))?;
-    let deadline = guest.time_out.map(|limit| Instant::now() + limit);
+    let mut patience = Patience::new(guest.time_out, console(folder));
     let stderr = child
         .stderr
         .take()
         .map(|mut stderr| thread::spawn(move || io::copy(&mut stderr, &mut io::stderr())));
-    let in_time = match (child.stdout.take(), output) {
-        (Some(stdout), Output::Lines(take)) => pass_lines(stdout, deadline, take),
+    let overdue = match (child.stdout.take(), output) {
+        (Some(stdout), Output::Lines(take)) => pass_lines(stdout, &mut patience, take),
         (Some(mut stdout), _) => {
             let copy = thread::spawn(move || io::copy(&mut stdout, &mut io::stdout()));
-            let in_time = wait_until(&mut child, deadline)?;
-            if in_time {
+            let overdue = wait(&mut child, &mut patience)?;
+            if overdue.is_none() {
                 // Nobody reads on after a broken pipe, and that is no failure of the guest.
                 let _ = copy.join();
             }
-            in_time
+            overdue
         }
-        (None, _) => wait_until(&mut child, deadline)?,
+        (None, _) => wait(&mut child, &mut patience)?,
     };
-    if !in_time {
+    if overdue.is_some() {
         child.kill().context("QEMU cannot be killed")?;
     }
     let status = child.wait().context("QEMU cannot be waited for")?;
     if let Some(stderr) = stderr {
         let _ = stderr.join();
     }
-    ending(folder, in_time, status.success())
+    ending(folder, overdue, status.success())
 }
 
-fn ending(folder: &Path, in_time: bool, success: bool) -> Result<Ending> {
+fn ending(folder: &Path, overdue: Option<Overdue>, success: bool) -> Result<Ending> {
     let console = fs::read(console(folder)).unwrap_or_default();
     let last_words = last_lines(&String::from_utf8_lossy(&console), LAST_WORDS);
-    if !in_time {
-        return Ok(Ending::TimedOut(last_words));
+    match overdue {
+        Some(Overdue::Command) => return Ok(Ending::TimedOut(last_words)),
+        Some(Overdue::Start) => return Ok(Ending::NotUp(last_words)),
+        None => {}
     }
     let verdict = fs::read_to_string(verdict(folder)).unwrap_or_default();
     match verdict.trim().parse() {
@@ -193,13 +200,12 @@ fn dies_with_us(command: &mut Command) {
     }
 }
 
-/// Hands each line to `take` until the child closes its output; false when the deadline
-/// comes first.
+/// Hands each line to `take` until the child closes its output or something is overdue.
 fn pass_lines(
     stdout: ChildStdout,
-    deadline: Option<Instant>,
+    patience: &mut Patience,
     take: &mut (dyn FnMut(&str) + Send),
-) -> bool {
+) -> Option<Overdue> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut reader = BufReader::new(stdout);
@@ -218,32 +224,28 @@ fn pass_lines(
         }
     });
     loop {
-        let left = deadline.map_or(Duration::MAX, |deadline| {
-            deadline.saturating_duration_since(Instant::now())
-        });
-        match receiver.recv_timeout(left) {
+        match receiver.recv_timeout(Duration::from_secs(1)) {
             Ok(line) => take(&line),
-            Err(RecvTimeoutError::Timeout) => return false,
-            Err(RecvTimeoutError::Disconnected) => return true,
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if let Some(overdue) = patience.ends() {
+            return Some(overdue);
         }
     }
 }
 
-/// Waits for the child; false when the deadline comes first.
-fn wait_until(child: &mut Child, deadline: Option<Instant>) -> Result<bool> {
-    let Some(deadline) = deadline else {
-        child.wait().context("QEMU cannot be waited for")?;
-        return Ok(true);
-    };
+/// Waits for the child until something is overdue.
+fn wait(child: &mut Child, patience: &mut Patience) -> Result<Option<Overdue>> {
     while child
         .try_wait()
         .context("QEMU cannot be waited for")?
         .is_none()
     {
-        if Instant::now() >= deadline {
-            return Ok(false);
+        if let Some(overdue) = patience.ends() {
+            return Ok(Some(overdue));
         }
         thread::sleep(Duration::from_millis(50));
     }
-    Ok(true)
+    Ok(None)
 }
