@@ -5,6 +5,7 @@
 use std::{fs, hint::black_box};
 
 use sharestat::model::{
+    duplicates::Duplicates,
     files::{file_rows, partners},
     groups::group_rows,
     index::ContentIndex,
@@ -54,8 +55,9 @@ fn main() {
     timed("savings, all files of one size", || {
         black_box(savings(&index, &sized))
     });
+    let duplicates = timed("duplicates", || Duplicates::of(&index));
     timed("group rows", || {
-        black_box(group_rows(&index, 10, |inode| Some(inode.0 % 10)))
+        black_box(group_rows(&duplicates, 10, |inode| Some(inode.0 % 10)))
     });
     timed("settle, nothing contested", || index.settle());
     timed("begin and end a census", || {

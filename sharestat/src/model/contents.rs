@@ -52,6 +52,17 @@ impl Default for Contents {
 }
 
 impl Contents {
+    /// Makes room for so many different contents, so that the table need not grow on the way.
+    pub(super) fn reserve(&mut self, distinct: u64) {
+        let each = usize::try_from(distinct).unwrap_or(usize::MAX) / SHARDS;
+        let capacity = each.saturating_mul(20).div_ceil(17) + FIRST_CAPACITY;
+        for shard in &mut self.shards {
+            if capacity > shard.capacity() {
+                shard.resize(capacity);
+            }
+        }
+    }
+
     /// Counts one more copy and returns how many there are now.
     pub fn insert(&mut self, content: ContentHash) -> u32 {
         let copies = if content.0 == FREE {
@@ -152,26 +163,34 @@ pub struct Annotated<'a, T> {
 }
 
 impl<T: Copy> Annotated<'_, T> {
-    /// The copies and the value of every content, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, T)> + '_ {
+    /// Visits every content with its copies and its value, in no particular order.
+    pub fn each(&mut self, mut visit: impl FnMut(ContentHash, u32, &mut T)) {
         let contents = self.contents;
-        let free = (contents.copies_of_free > 0).then_some((contents.copies_of_free, self.of_free));
-        let shards = contents.shards.iter().zip(&self.shards);
-        let others = shards.flat_map(|(shard, values)| {
-            let slots = shard.slots.iter().zip(values);
-            slots.filter_map(|(slot, value)| (slot.key != FREE).then_some((slot.copies, *value)))
-        });
-        free.into_iter().chain(others)
+        if contents.copies_of_free > 0 {
+            visit(
+                ContentHash(FREE),
+                contents.copies_of_free,
+                &mut self.of_free,
+            );
+        }
+        for (shard, values) in contents.shards.iter().zip(&mut self.shards) {
+            for (&Slot { key, copies }, value) in shard.slots.iter().zip(values) {
+                if key != FREE {
+                    visit(ContentHash(key), copies, value);
+                }
+            }
+        }
     }
 
     /// The value of a content, when it is in the table.
-    pub fn get_mut(&mut self, content: ContentHash) -> Option<&mut T> {
+    #[must_use]
+    pub fn get(&self, content: ContentHash) -> Option<T> {
         if content.0 == FREE {
-            return (self.contents.copies_of_free > 0).then_some(&mut self.of_free);
+            return (self.contents.copies_of_free > 0).then_some(self.of_free);
         }
         let number = shard_of(content.0);
         let position = self.contents.shards[number].find(content.0)?;
-        Some(&mut self.shards[number][position])
+        Some(self.shards[number][position])
     }
 }
 
@@ -294,93 +313,5 @@ impl Shard {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// A key whose place is `place`: the inverse of [`spread`], found by Newton's method.
-    fn key_at(place: u64) -> u64 {
-        let odd = spread(1);
-        let inverse = (0..6).fold(odd, |inverse, _| {
-            inverse.wrapping_mul(2_u64.wrapping_sub(odd.wrapping_mul(inverse)))
-        });
-        place.wrapping_mul(inverse)
-    }
-
-    /// 240 keys of one shard, in clusters that run into each other and around its end,
-    /// and the special key among them.
-    fn key() -> impl Strategy<Value = u64> {
-        (0_u64..30, 0_u64..8).prop_map(|(cluster, number)| key_at((cluster << 53) + number))
-    }
-
-    proptest! {
-        #[test]
-        fn agrees_with_a_hash_map(steps in proptest::collection::vec((0..5, key()), 0..1500)) {
-            let mut table = Contents::default();
-            let mut reference: HashMap<u64, u32> = HashMap::new();
-            for (position, &(choice, key)) in steps.iter().enumerate() {
-                // Grows in the first half, shrinks in the second.
-                let grow = if position * 2 < steps.len() { choice > 0 } else { choice == 0 };
-                if grow {
-                    let copies = reference.entry(key).or_default();
-                    *copies += 1;
-                    prop_assert_eq!(table.insert(ContentHash(key)), *copies);
-                } else {
-                    let left = reference.get(&key).map_or(0, |copies| copies - 1);
-                    prop_assert_eq!(table.remove(ContentHash(key)), left);
-                    if left == 0 { reference.remove(&key); } else { reference.insert(key, left); }
-                }
-                prop_assert_eq!(table.distinct(), reference.len() as u64);
-            }
-            for (_, key) in steps {
-                let copies = reference.get(&key).copied().unwrap_or(0);
-                prop_assert_eq!(table.copies(ContentHash(key)), copies);
-            }
-            let listed: HashMap<u64, u32> = table.iter().map(|(key, copies)| (key.0, copies)).collect();
-            prop_assert_eq!(listed, reference);
-        }
-    }
-
-    #[test]
-    fn grows_and_shrinks_within_its_memory_bound() {
-        let mut table = Contents::default();
-        for key in 1..=300_000_u64 {
-            table.insert(ContentHash(key));
-            assert!(
-                key < 50_000 || table.memory_bytes() <= 18 * key,
-                "at {key} contents"
-            );
-        }
-        for key in (50_001..=300_000_u64).rev() {
-            assert_eq!(table.remove(ContentHash(key)), 0);
-            assert!(table.memory_bytes() <= 21 * key, "at {key} contents");
-        }
-        assert_eq!(table.distinct(), 50_000);
-        assert!((1..=50_000).all(|key| table.copies(ContentHash(key)) == 1));
-    }
-
-    #[test]
-    fn annotations_belong_to_their_content() {
-        let mut table = Contents::default();
-        for key in 0..1000 {
-            table.insert(ContentHash(key));
-        }
-        let mut notes = table.annotate(0_u64);
-        for key in 0..1000 {
-            let note = notes.get_mut(ContentHash(key)).expect("it was inserted");
-            *note = key;
-        }
-        for key in 0..1000 {
-            assert_eq!(notes.get_mut(ContentHash(key)), Some(&mut { key }));
-        }
-        assert_eq!(notes.get_mut(ContentHash(1000)), None);
-        let sum: u64 = notes
-            .iter()
-            .map(|(copies, note)| u64::from(copies) * note)
-            .sum();
-        assert_eq!(sum, 999 * 500);
-    }
-}
+#[path = "contents_tests.rs"]
+mod tests;

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 
 use super::{
-    index::ContentIndex,
+    duplicates::Duplicates,
     inode::InodeId,
     units::{ContentHash, PageIndex},
     view::InodeView,
 };
 
 /// Copies held at once: 24 bytes each.
-const AT_ONCE: u64 = 4 << 20;
+const AT_ONCE: usize = 4 << 20;
 
 /// One resident page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,64 +21,117 @@ pub(super) struct Copy {
     pub(super) page: PageIndex,
 }
 
+impl Copy {
+    /// Before any is put there.
+    const NOWHERE: Self = Self {
+        content: ContentHash(0),
+        inode: InodeId(0),
+        page: PageIndex(0),
+    };
+}
+
 /// Calls back with all copies of each content that has at least two and that a file of
 /// `of` holds. Zero pages are left out. Copies are ordered by inode and page.
 pub(super) fn for_each_content(
-    index: &ContentIndex,
+    duplicates: &Duplicates<'_>,
     of: impl Iterator<Item = InodeId>,
     visit: impl FnMut(&[Copy]),
 ) {
-    in_passes(index, of, AT_ONCE, visit);
+    in_passes(duplicates, of, AT_ONCE, visit);
 }
 
 fn in_passes(
-    index: &ContentIndex,
+    duplicates: &Duplicates<'_>,
     of: impl Iterator<Item = InodeId>,
-    at_once: u64,
+    at_once: usize,
     mut visit: impl FnMut(&[Copy]),
 ) {
     let of: BTreeSet<InodeId> = of.collect();
     // How many copies of each content these files hold.
-    let mut wanted = index.ledger.contents.annotate(0_u32);
-    for inode in of.iter().filter_map(|inode| index.view(*inode)) {
-        index.visit_contents(&inode, |_, content, copies| {
-            if copies > 1
-                && content != index.zero()
-                && let Some(seen) = wanted.get_mut(content)
-            {
-                *seen += 1;
-            }
-        });
-    }
-    let (mut all, mut elsewhere) = (0, false);
-    for (copies, seen) in wanted.iter().filter(|(_, seen)| *seen > 0) {
-        all += u64::from(copies);
-        elsewhere |= seen < copies;
-    }
-    let passes = all.div_ceil(at_once);
-    let mut copies = Vec::new();
-    for pass in 0..passes {
-        copies.clear();
-        // Other files are looked at only when they hold some of the copies.
-        let others = |inode: &InodeView<'_>| elsewhere || of.contains(&inode.id);
-        for inode in index.inodes().filter(others) {
-            index.visit_contents(&inode, |page, content, count| {
-                if count > 1
-                    && content.0 % passes == pass
-                    && wanted.get_mut(content).is_some_and(|seen| *seen > 0)
-                {
-                    copies.push(Copy {
-                        content,
-                        inode: inode.id,
-                        page,
-                    });
-                }
-            });
+    let mut held = duplicates.notes(0_u32);
+    for page in of.iter().flat_map(|inode| duplicates.of_file(*inode)) {
+        if !duplicates.is_zero(page.number()) {
+            held[page.number()] += 1;
         }
-        copies.sort_unstable();
+    }
+    let counts = || {
+        duplicates
+            .contents()
+            .zip(&held)
+            .map(|((_, copies), held)| (copies, *held))
+    };
+    // Other files are looked at only when they hold some of the copies.
+    let elsewhere = counts().any(|(copies, held)| held > 0 && held < copies);
+    let mut places = Places::default();
+    let mut copies = Vec::new();
+    let mut first = 0;
+    while first < held.len() {
+        let number = places.lay_out(first, counts().skip(first), at_once);
+        let end = first + number;
+        copies.clear();
+        copies.resize(places.room, Copy::NOWHERE);
+        let wanted = |(inode, _): &(InodeView<'_>, _)| elsewhere || of.contains(&inode.id);
+        for (inode, own) in duplicates.files().filter(wanted) {
+            for page in own {
+                if (first..end).contains(&page.number())
+                    && let Some(place) = places.next(page.number())
+                {
+                    copies[place] = Copy {
+                        content: duplicates.content(page.number()),
+                        inode: inode.id,
+                        page: page.page(),
+                    };
+                }
+            }
+        }
         for group in copies.chunk_by(|one, next| one.content == next.content) {
             visit(group);
         }
+        first = end;
+    }
+}
+
+/// Where the copies of each content come to lie: those of one side by side, in the order
+/// in which they are found. Nothing is sorted.
+#[derive(Default)]
+struct Places {
+    /// The number of the first content.
+    first: usize,
+    /// The next free place of each content; none for those that nobody wants.
+    next: Vec<Option<u32>>,
+    /// Places in all.
+    room: usize,
+}
+
+impl Places {
+    /// Makes room for the contents from the `first` on, until there are `at_once` copies;
+    /// `counts` tells all copies of each, and how many make it wanted. Returns how many
+    /// contents there are.
+    fn lay_out(
+        &mut self,
+        first: usize,
+        counts: impl Iterator<Item = (u32, u32)>,
+        at_once: usize,
+    ) -> usize {
+        (self.first, self.room) = (first, 0);
+        self.next.clear();
+        for (copies, held) in counts {
+            if self.room >= at_once {
+                break;
+            }
+            let wanted = held > 0;
+            self.next
+                .push(wanted.then_some(u32::try_from(self.room).unwrap_or(u32::MAX)));
+            self.room += if wanted { copies as usize } else { 0 };
+        }
+        self.next.len()
+    }
+
+    /// The place of one more copy.
+    fn next(&mut self, number: usize) -> Option<usize> {
+        let next = self.next[number - self.first].as_mut()?;
+        *next += 1;
+        Some(*next as usize - 1)
     }
 }
 
@@ -94,7 +147,7 @@ mod tests {
     proptest! {
         #[test]
         fn each_content_of_the_files_comes_once_with_all_copies(
-            index in samples::index(), at_once in 1_u64..200
+            index in samples::index(), at_once in 1_usize..200
         ) {
             let of = [InodeId(0), InodeId(3)];
             let pages = hashed_pages(&index);
@@ -106,7 +159,7 @@ mod tests {
                 *content != ZERO && copies.len() > 1 && copies.iter().any(|copy| of.contains(&copy.inode))
             });
             let mut found = BTreeMap::new();
-            in_passes(&index, of.into_iter(), at_once, |copies| {
+            in_passes(&Duplicates::of(&index), of.into_iter(), at_once, |copies| {
                 assert!(found.insert(copies[0].content, copies.to_vec()).is_none());
             });
             prop_assert_eq!(found, expected);

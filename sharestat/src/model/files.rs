@@ -1,6 +1,7 @@
 //! Whose the duplicates are: one row per file, from one pass over all pages.
 
 use super::{
+    duplicates::Duplicates,
     index::ContentIndex,
     inode::InodeId,
     units::{Bytes, ContentHash},
@@ -39,6 +40,16 @@ pub(super) struct ContentRun {
     pub(super) copies: u32,
 }
 
+impl ContentRun {
+    fn new(content: ContentHash, here: usize, copies: u32) -> Self {
+        Self {
+            content,
+            here: u32::try_from(here).unwrap_or(u32::MAX),
+            copies,
+        }
+    }
+}
+
 /// All files, and what they hold more than once within themselves.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileSurvey {
@@ -51,19 +62,30 @@ pub struct FileSurvey {
 /// The rows of all files with resident pages, by inode id.
 #[must_use]
 pub fn file_rows(index: &ContentIndex) -> Vec<FileRow> {
-    survey_files(index).rows
+    survey_files(&Duplicates::of(index)).rows
 }
 
 /// The rows of all files, and what the scopes of savings need of them.
 #[must_use]
-pub fn survey_files(index: &ContentIndex) -> FileSurvey {
-    let mut scratch = Vec::new();
+pub fn survey_files(duplicates: &Duplicates<'_>) -> FileSurvey {
+    let index = duplicates.index();
+    let mut numbers: Vec<usize> = Vec::new();
     let mut survey = FileSurvey {
         rows: Vec::new(),
         repeated: Bytes(0),
     };
-    for inode in index.inodes() {
-        let (row, repeated) = survey_file(index, &inode, &mut scratch);
+    for (inode, own) in duplicates.files() {
+        numbers.clear();
+        numbers.extend(own.iter().map(|page| page.number()));
+        numbers.sort_unstable();
+        let runs = numbers.chunk_by(|one, next| one == next).map(|run| {
+            ContentRun::new(
+                duplicates.content(run[0]),
+                run.len(),
+                duplicates.copies(run[0]),
+            )
+        });
+        let (row, repeated) = survey_file(index, &inode, runs);
         survey.rows.push(row);
         survey.repeated += Bytes::of_pages(repeated);
     }
@@ -74,18 +96,20 @@ pub fn survey_files(index: &ContentIndex) -> FileSurvey {
 #[must_use]
 pub fn file_row(index: &ContentIndex, inode: InodeId) -> Option<FileRow> {
     let view = index.view(inode)?;
-    Some(survey_file(index, &view, &mut Vec::new()).0)
+    let mut scratch = Vec::new();
+    let runs = duplicated_contents(index, &view, &mut scratch);
+    Some(survey_file(index, &view, runs).0)
 }
 
 /// The row of a file, and the pages that repeat another one of it.
 fn survey_file(
     index: &ContentIndex,
     inode: &InodeView<'_>,
-    scratch: &mut Vec<(ContentHash, u32)>,
+    runs: impl Iterator<Item = ContentRun>,
 ) -> (FileRow, u64) {
     let (mut duplicate, mut shared, mut zero, mut repeated) = (0, 0, 0, 0);
     let mut saving_pages = 0.0;
-    for run in duplicated_contents(index, inode, scratch) {
+    for run in runs {
         let here = u64::from(run.here);
         duplicate += here;
         if run.here < run.copies {
@@ -132,11 +156,7 @@ pub(super) fn duplicated_contents<'a>(
     scratch.sort_unstable();
     scratch
         .chunk_by(|one, next| one.0 == next.0)
-        .map(|run| ContentRun {
-            content: run[0].0,
-            here: u32::try_from(run.len()).unwrap_or(u32::MAX),
-            copies: run[0].1,
-        })
+        .map(|run| ContentRun::new(run[0].0, run.len(), run[0].1))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::ops::AddAssign;
 
 use super::{
-    index::ContentIndex,
+    duplicates::Duplicates,
     inode::InodeId,
     owner::{Owner, part_of},
     units::Bytes,
@@ -40,34 +40,32 @@ impl AddAssign<&Self> for GroupRow {
 }
 
 /// One row for each of `groups` groups, numbered from 0. Files of which `group_of` knows
-/// no group count as outside of all. One pass over the pages, one over the contents, and
-/// 4 bytes per distinct content while it runs.
+/// no group count as outside of all. One pass over the duplicates, and 4 bytes
+/// per content of theirs while it runs.
 #[must_use]
 pub fn group_rows(
-    index: &ContentIndex,
+    duplicates: &Duplicates<'_>,
     groups: usize,
     group_of: impl Fn(InodeId) -> Option<u32>,
 ) -> Vec<GroupRow> {
     let mut rows = vec![GroupRow::default(); groups];
-    let mut inodes = index.inodes();
+    let mut inodes = duplicates.index().inodes();
     if groups == 0 || !inodes.any(|inode| group_of(inode.id).is_some()) {
         // No group has a cached file: nothing needs to be counted.
         return rows;
     }
-    let mut owners = index.ledger.contents.annotate(Owner::NOBODY);
+    let mut owners = duplicates.notes(Owner::NOBODY);
     let mut outside = GroupRow::default();
-    for inode in index.inodes() {
+    for (inode, own) in duplicates.files() {
         let group = group_of(inode.id);
         let holder = group.map_or(Owner::SEVERAL, Owner::of);
-        let part = part_of(index, &inode, |content| {
-            if let Some(owner) = owners.get_mut(content) {
-                owner.take(holder);
-            }
+        let part = part_of(duplicates, &inode, own, |content| {
+            owners[content].take(holder);
         });
         *holder.row(&mut rows).unwrap_or(&mut outside) += &part;
     }
     // All copies of a content that only one group took are in that group.
-    for (copies, owner) in owners.iter() {
+    for ((_, copies), owner) in duplicates.contents().zip(owners) {
         if let Some(row) = owner.row(&mut rows) {
             row.exclusive += Bytes::of_pages(u64::from(copies));
         }
@@ -94,7 +92,7 @@ mod tests {
             let pages = hashed_pages(&index);
             let copies = counts(pages.iter().map(|page| page.2));
             let within = counts(pages.iter().map(|page| (group_of(page.0), page.2)));
-            let rows = group_rows(&index, 2, group_of);
+            let rows = group_rows(&Duplicates::of(&index), 2, group_of);
             prop_assert_eq!(rows.len(), 2);
             for (row, group) in rows.iter().zip([Some(0), Some(1)]) {
                 let count = |counts: &dyn Fn(ContentHash) -> bool| {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
     charges::MemcgId,
+    duplicates::Duplicates,
     groups::GroupRow,
     index::{ContentIndex, run},
     inode::InodeId,
@@ -74,7 +75,8 @@ fn resident_by_memcg(inode: &InodeView<'_>) -> Vec<(Option<MemcgId>, u64)> {
 /// One row for each memory cgroup with resident pages, by id; `None` is what nothing is
 /// known of. Takes 4 bytes per distinct content while it runs.
 #[must_use]
-pub fn memcg_rows(index: &ContentIndex) -> Vec<(Option<MemcgId>, GroupRow)> {
+pub fn memcg_rows(duplicates: &Duplicates<'_>) -> Vec<(Option<MemcgId>, GroupRow)> {
+    let index = duplicates.index();
     let charged: BTreeMap<Option<MemcgId>, u64> = index.charged_pages().into_iter().collect();
     if charged.keys().all(Option::is_none) {
         // Nothing is known: there is nobody to count for.
@@ -88,45 +90,88 @@ pub fn memcg_rows(index: &ContentIndex) -> Vec<(Option<MemcgId>, GroupRow)> {
             ..GroupRow::default()
         })
         .collect();
-    let mut owners = index.ledger.contents.annotate(NOBODY);
+    let mut owners = duplicates.notes(NOBODY);
     let mut saving_pages = vec![0.0; rows.len()];
-    for inode in index.inodes() {
-        let starts = inode.charges();
-        let mut starts = starts
-            .filter_map(|(start, memcg)| Some((start, *numbers.get(&memcg)?)))
-            .peekable();
-        let mut number = starts.next().map_or(0, |(_, number)| number);
-        index.visit_contents(&inode, |page, content, copies| {
-            while let Some((_, next)) = starts.next_if(|(start, _)| *start <= page.0) {
-                number = next;
+    let mut duplicate = vec![0_u64; rows.len()];
+    // What no other page holds: all that is hashed, for now.
+    let mut unique = vec![0_u64; rows.len()];
+    for (inode, own) in duplicates.files() {
+        let number_at = Charge::of(&inode, &numbers);
+        match number_at.starts[..] {
+            [] => continue,
+            [(_, only)] => unique[only as usize] += inode.hashed(),
+            _ => {
+                let mut at = number_at.cursor();
+                for (page, _) in inode.contents() {
+                    unique[at.number(page) as usize] += 1;
+                }
             }
-            let at = number as usize;
-            let (Some(row), Some(saving)) = (rows.get_mut(at), saving_pages.get_mut(at)) else {
-                return;
-            };
-            if copies < 2 {
-                row.exclusive += Bytes::of_pages(1);
-                return;
-            }
-            row.duplicate += Bytes::of_pages(1);
-            *saving += f64::from(copies - 1) / f64::from(copies);
-            if let Some(owner) = owners.get_mut(content) {
-                let first_or_same = *owner == NOBODY || *owner == number + 1;
-                *owner = if first_or_same { number + 1 } else { SEVERAL };
-            }
-        });
+        }
+        let mut at = number_at.cursor();
+        for page in own {
+            let number = at.number(page.page());
+            duplicate[number as usize] += 1;
+            let copies = duplicates.copies(page.number());
+            saving_pages[number as usize] += f64::from(copies - 1) / f64::from(copies);
+            let owner = &mut owners[page.number()];
+            let first_or_same = *owner == NOBODY || *owner == number + 1;
+            *owner = if first_or_same { number + 1 } else { SEVERAL };
+        }
+    }
+    for (number, row) in rows.iter_mut().enumerate() {
+        row.duplicate = Bytes::of_pages(duplicate[number]);
+        row.exclusive = Bytes::of_pages(unique[number] - duplicate[number]);
+        row.saving_share = saving_pages[number] * Bytes::of_pages(1).to_f64();
     }
     // All copies of a content that only one row marked are in that row.
-    for (copies, owner) in owners.iter() {
+    for ((_, copies), owner) in duplicates.contents().zip(owners) {
         let at = owner.checked_sub(1).map(|number| number as usize);
         if let Some(row) = at.and_then(|at| rows.get_mut(at)) {
             row.exclusive += Bytes::of_pages(u64::from(copies));
         }
     }
-    for (row, saving) in rows.iter_mut().zip(saving_pages) {
-        row.saving_share = saving * Bytes::of_pages(1).to_f64();
-    }
     charged.into_keys().zip(rows).collect()
+}
+
+/// From which page on a file's pages are of which row.
+struct Charge {
+    starts: Vec<(u64, u32)>,
+}
+
+impl Charge {
+    fn of(inode: &InodeView<'_>, numbers: &HashMap<Option<MemcgId>, u32>) -> Self {
+        let starts = inode.charges();
+        let numbered = |(start, memcg)| Some((start, *numbers.get(&memcg)?));
+        Self {
+            starts: starts.filter_map(numbered).collect(),
+        }
+    }
+
+    fn cursor(&self) -> Cursor<'_> {
+        let (number, next) = self
+            .starts
+            .split_first()
+            .map_or((0, &[][..]), |(first, next)| (first.1, next));
+        Cursor { number, next }
+    }
+}
+
+/// Where in a file a pass over its pages is.
+struct Cursor<'c> {
+    number: u32,
+    next: &'c [(u64, u32)],
+}
+
+impl Cursor<'_> {
+    /// The row of a page, which is not before one that was asked for.
+    fn number(&mut self, page: PageIndex) -> u32 {
+        while let Some(((start, number), next)) = self.next.split_first()
+            && *start <= page.0
+        {
+            (self.number, self.next) = (*number, next);
+        }
+        self.number
+    }
 }
 
 #[cfg(test)]
@@ -174,7 +219,7 @@ mod tests {
             let pages = charged(&index, &told);
             let copies = counts(pages.iter().filter_map(|page| page.1));
             let within = counts(pages.iter().filter_map(|page| Some((page.0, page.1?))));
-            let rows = memcg_rows(&index);
+            let rows = memcg_rows(&Duplicates::of(&index));
             prop_assert_eq!(rows.is_empty(), pages.iter().all(|page| page.0.is_none()));
             for (memcg, row) in &rows {
                 let of = || pages.iter().filter(|page| page.0 == *memcg);

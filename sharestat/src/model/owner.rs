@@ -2,9 +2,9 @@
 //! that it is in: what rows of groups are made of.
 
 use super::{
+    duplicates::{Duplicate, Duplicates},
     groups::GroupRow,
-    index::ContentIndex,
-    units::{Bytes, ContentHash},
+    units::Bytes,
     view::InodeView,
 };
 
@@ -41,20 +41,18 @@ impl Owner {
 
 /// What one file adds; `exclusive` is what has no other copy at all.
 pub(super) fn part_of(
-    index: &ContentIndex,
+    duplicates: &Duplicates<'_>,
     inode: &InodeView<'_>,
-    mut duplicated: impl FnMut(ContentHash),
+    own: &[Duplicate],
+    mut take: impl FnMut(usize),
 ) -> GroupRow {
-    let mut duplicate = 0;
+    let duplicate = own.len() as u64;
     let mut saving_pages = 0.0;
-    index.visit_contents(inode, |_, content, copies| {
-        if copies < 2 {
-            return;
-        }
-        duplicate += 1;
+    for page in own {
+        let copies = duplicates.copies(page.number());
         saving_pages += f64::from(copies - 1) / f64::from(copies);
-        duplicated(content);
-    });
+        take(page.number());
+    }
     GroupRow {
         resident: Bytes::of_pages(inode.resident()),
         duplicate: Bytes::of_pages(duplicate),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::{
     at_once::at_once,
+    duplicates::Duplicates,
     files::{FileRow, FileSurvey, survey_files},
     index::ContentIndex,
     inode::InodeId,
@@ -12,9 +13,9 @@ use super::{
     layers::{LayerId, LayerKind},
     measurement::Identities,
     needs,
+    offsets::by_offset,
     scopes::{Nearness, ScopeRow},
-    units::{Bytes, ContentHash, PageIndex},
-    view::InodeView,
+    units::Bytes,
     whole::{WholeClass, pages_in_common, whole_classes},
 };
 
@@ -85,7 +86,7 @@ impl Classes {
         self.saved += saved;
     }
 
-    fn merge(&mut self, other: Self) {
+    pub(super) fn merge(&mut self, other: Self) {
         self.groups += other.groups;
         self.saved += other.saved;
     }
@@ -131,24 +132,26 @@ pub struct Savings {
 #[must_use]
 pub fn savings(index: &ContentIndex, identities: &Identities) -> Savings {
     let kin = Kin::of(index, identities);
-    savings_of(index, identities, &kin, &survey_files(index))
+    let duplicates = Duplicates::of(index);
+    let survey = survey_files(&duplicates);
+    savings_of(&duplicates, identities, &kin, &survey)
 }
 
 /// [`savings`], when the files were surveyed already.
 #[must_use]
 pub fn savings_of(
-    index: &ContentIndex,
+    duplicates: &Duplicates<'_>,
     identities: &Identities,
     kin: &Kin<'_>,
     survey: &FileSurvey,
 ) -> Savings {
     let ((content, zero, offset, whole), nearness) = at_once(
         || {
-            let (content, zero) = by_content(index);
-            let whole = Whole::of(index, identities, kin, &survey.rows);
-            (content, zero, by_offset(index), whole)
+            let (content, zero) = by_content(duplicates);
+            let whole = Whole::of(duplicates, identities, kin, &survey.rows);
+            (content, zero, by_offset(duplicates), whole)
         },
-        || Nearness::of(index, kin),
+        || Nearness::of(duplicates, kin),
     );
     let moved = ("same content at another offset", less(content, offset));
     let differs = ("files differ elsewhere", less(offset, whole.all));
@@ -174,10 +177,10 @@ pub fn savings_of(
         zero.row("zero", &[]),
     ];
     if let Some(uncompared) = &identities.uncompared {
-        uncompared.mark(&mut mechanisms, index, kin);
+        uncompared.mark(&mut mechanisms, duplicates.index(), kin);
     }
     Savings {
-        scopes: nearness.rows(index, survey.repeated),
+        scopes: nearness.rows(duplicates.index(), survey.repeated),
         mechanisms,
         whole: whole.classes,
         image_files: most_first(nearness.image_files),
@@ -212,7 +215,12 @@ struct Whole {
 }
 
 impl Whole {
-    fn of(index: &ContentIndex, identities: &Identities, kin: &Kin<'_>, rows: &[FileRow]) -> Self {
+    fn of(
+        duplicates: &Duplicates<'_>,
+        identities: &Identities,
+        kin: &Kin<'_>,
+        rows: &[FileRow],
+    ) -> Self {
         let mut whole = Self {
             all: Classes::default(),
             layer: Classes::default(),
@@ -222,8 +230,8 @@ impl Whole {
             classes: Vec::new(),
             needs: HashMap::new(),
         };
-        for class in whole_classes(index, identities, kin, rows) {
-            let pages = pages_in_common(index, &class.files);
+        for class in whole_classes(duplicates, identities, kin, rows) {
+            let pages = pages_in_common(duplicates, &class.files);
             whole.all.merge(pages);
             count(&mut whole.by_confidence, class.confidence, pages);
             if let Some(sharing) = &identities.sharing {
@@ -231,7 +239,7 @@ impl Whole {
                 *whole.needs.entry(need).or_default() += pages.saved;
             }
             for files in at_one_path(identities, &class.files) {
-                let pages = pages_in_common(index, &files);
+                let pages = pages_in_common(duplicates, &files);
                 whole.layer.merge(pages);
                 let layer = |inode| identities.files.get(inode)?.place.layer;
                 let mut layers = files.iter().filter_map(layer);
@@ -304,62 +312,23 @@ pub(crate) fn at_one_path(identities: &Identities, files: &[InodeId]) -> Vec<Vec
         .collect()
 }
 
-/// Same content anywhere, and zero pages apart. Starts from the content table and takes
-/// off the few pages that are not eligible.
-pub(super) fn by_content(index: &ContentIndex) -> (Classes, Classes) {
-    let mut ineligible: HashMap<ContentHash, u32> = HashMap::new();
-    for inode in index.inodes().filter(|inode| !inode.eligible) {
-        for (_, content) in inode.contents() {
-            *ineligible.entry(content).or_default() += 1;
-        }
+/// Same content anywhere, and zero pages apart, of the pages that are eligible.
+pub(super) fn by_content(duplicates: &Duplicates<'_>) -> (Classes, Classes) {
+    let mut ineligible = duplicates.notes(0_u32);
+    let files = duplicates.files().filter(|(inode, _)| !inode.eligible);
+    for page in files.flat_map(|(_, own)| own) {
+        ineligible[page.number()] += 1;
     }
     let (mut classes, mut zero) = (Classes::default(), Classes::default());
-    for (content, copies) in index.contents() {
-        let others = ineligible.get(&content).copied().unwrap_or(0);
-        let copies = u64::from(copies - others);
-        if content == index.zero() {
+    for (number, (_, copies)) in duplicates.contents().enumerate() {
+        let copies = u64::from(copies - ineligible[number]);
+        if duplicates.is_zero(number) {
             zero.add(copies);
         } else {
             classes.add(copies);
         }
     }
     (classes, zero)
-}
-
-pub(super) fn by_offset(index: &ContentIndex) -> Classes {
-    at_same_offset(index, index.inodes().filter(|inode| inode.eligible))
-}
-
-/// Pages of `inodes` with the same content at the same page index, one class for each
-/// that at least two of them have; zero pages are left out. Sorts 8 bytes per duplicate
-/// page: hash and index mixed to one key, which meets another by chance as rarely as the
-/// hash itself.
-pub(super) fn at_same_offset<'i>(
-    index: &'i ContentIndex,
-    inodes: impl Iterator<Item = InodeView<'i>>,
-) -> Classes {
-    let mut keys: Vec<u64> = Vec::new();
-    for inode in inodes {
-        index.visit_contents(&inode, |page, content, copies| {
-            if copies > 1 && content != index.zero() {
-                keys.push(mix(content, page));
-            }
-        });
-    }
-    keys.sort_unstable();
-    let mut classes = Classes::default();
-    for class in keys.chunk_by(|one, next| one == next) {
-        classes.add(class.len() as u64);
-    }
-    classes
-}
-
-/// One key for a content at a page index (the finalizer of `MurmurHash3` over both).
-pub(crate) fn mix(content: ContentHash, page: PageIndex) -> u64 {
-    let mut key = content.0 ^ page.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    key = (key ^ (key >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    key = (key ^ (key >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    key ^ (key >> 33)
 }
 
 #[cfg(test)]

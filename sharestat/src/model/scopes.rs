@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use super::{
     copies::{Copy, for_each_content},
+    duplicates::Duplicates,
     index::ContentIndex,
     inode::InodeId,
     kin::{Kin, Kinship},
@@ -69,16 +70,16 @@ const HOST: usize = 9;
 
 impl Nearness {
     /// Looks at every content that a related file holds.
-    pub(super) fn of(index: &ContentIndex, kin: &Kin<'_>) -> Self {
+    pub(super) fn of(duplicates: &Duplicates<'_>, kin: &Kin<'_>) -> Self {
         let mut nearness = Self::default();
         let mut joiner = Joiner {
-            index,
+            index: duplicates.index(),
             kin,
             unions: Unions::default(),
             keyed: Vec::new(),
             keys: Vec::new(),
         };
-        for_each_content(index, kin.related(), |copies| {
+        for_each_content(duplicates, kin.related(), |copies| {
             joiner.join(copies, &mut nearness);
         });
         nearness

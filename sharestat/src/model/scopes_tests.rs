@@ -13,7 +13,7 @@ use crate::model::{
     measurement::{FileIdentity, Filesystem, Identities, Place},
     page::Observation,
     samples::ZERO,
-    savings::savings_of,
+    savings::savings,
     units::{ContentHash, PageIndex},
 };
 
@@ -241,6 +241,11 @@ fn recount(known: &[(InodeId, Sample)]) -> [u64; SCOPES.len()] {
     counts
 }
 
+fn rows(index: &ContentIndex, kin: &Kin<'_>) -> Vec<ScopeRow> {
+    let duplicates = Duplicates::of(index);
+    Nearness::of(&duplicates, kin).rows(index, survey_files(&duplicates).repeated)
+}
+
 proptest! {
     #[test]
     fn scopes_are_those_of_a_minimum_spanning_tree(
@@ -248,13 +253,13 @@ proptest! {
     ) {
         let (index, identities, known) = build(&samples);
         let kin = Kin::of(&index, &identities);
-        let rows = Nearness::of(&index, &kin).rows(&index, survey_files(&index).repeated);
+        let rows = rows(&index, &kin);
         let found: Vec<(&str, u64)> = rows.iter().map(|row| (row.name, row.duplicate.0 / 4096)).collect();
         let expected: Vec<(&str, u64)> = SCOPES.into_iter().zip(recount(&known)).collect();
         prop_assert_eq!(found, expected);
         let sum: Bytes = rows.iter().map(|row| row.duplicate).sum();
         prop_assert_eq!(sum, Bytes::of_pages(index.totals().duplicate));
-        let savings = savings_of(&index, &identities, &kin, &survey_files(&index));
+        let savings = savings(&index, &identities);
         for row in savings.mechanisms.iter().filter(|row| row.name != "zero") {
             prop_assert!(row.saving <= savings.mechanisms[0].saving, "{:?}", row);
         }
@@ -278,7 +283,7 @@ fn without_layers_and_images_all_is_within_a_file_or_on_the_host() {
     let (index, identities, _) = build(&samples);
     let kin = Kin::of(&index, &identities);
     assert_eq!(kin.related().count(), 0);
-    let rows = Nearness::of(&index, &kin).rows(&index, survey_files(&index).repeated);
+    let rows = rows(&index, &kin);
     let pages = |name: &str| {
         let row = rows.iter().find(|row| row.name == name);
         row.map(|row| row.duplicate.0 / 4096)

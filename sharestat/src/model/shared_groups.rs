@@ -2,8 +2,8 @@
 //! its layer, the containers that show it.
 
 use super::{
+    duplicates::Duplicates,
     groups::GroupRow,
-    index::ContentIndex,
     inode::InodeId,
     owner::{Owner, part_of},
     units::Bytes,
@@ -25,30 +25,29 @@ pub struct SharedRow {
 /// content while it runs.
 #[must_use]
 pub fn shared_rows<'g>(
-    index: &ContentIndex,
+    duplicates: &Duplicates<'_>,
     groups: usize,
     groups_of: impl Fn(InodeId) -> &'g [u32],
 ) -> Vec<SharedRow> {
     let mut rows = vec![SharedRow::default(); groups];
-    let mut inodes = index.inodes();
+    let mut inodes = duplicates.index().inodes();
     if groups == 0 || !inodes.any(|inode| !groups_of(inode.id).is_empty()) {
         // No group has a cached file: nothing needs to be counted.
         return rows;
     }
     // The owner of a content, and how many of its copies were seen.
-    let mut owners = index.ledger.contents.annotate((Owner::NOBODY, 0_u32));
-    for inode in index.inodes() {
+    let mut owners = duplicates.notes((Owner::NOBODY, 0_u32));
+    for (inode, own) in duplicates.files() {
         let of = groups_of(inode.id);
         let holder = match of {
             [] => continue,
             [one] => Owner::of(*one),
             _ => Owner::SEVERAL,
         };
-        let mut part = part_of(index, &inode, |content| {
-            if let Some((owner, seen)) = owners.get_mut(content) {
-                owner.take(holder);
-                *seen += 1;
-            }
+        let mut part = part_of(duplicates, &inode, own, |content| {
+            let (owner, seen) = &mut owners[content];
+            owner.take(holder);
+            *seen += 1;
         });
         if holder == Owner::SEVERAL {
             part.exclusive = Bytes(0);
@@ -62,8 +61,10 @@ pub fn shared_rows<'g>(
         }
     }
     // The copies that were not seen are in files of no group.
-    let all_seen = |(copies, (_, seen)): &(u32, (Owner, u32))| copies == seen;
-    for (copies, (owner, _)) in owners.iter().filter(all_seen) {
+    for ((_, copies), (owner, seen)) in duplicates.contents().zip(owners) {
+        if copies != seen {
+            continue;
+        }
         if let Some(row) = owner.row(&mut rows) {
             row.whole.exclusive += Bytes::of_pages(u64::from(copies));
         }
@@ -96,7 +97,7 @@ mod tests {
             let pages = hashed_pages(&index);
             let copies = counts(pages.iter().map(|page| page.2));
             let within = counts(pages.iter().map(|page| (groups_of(page.0), page.2)));
-            let rows = shared_rows(&index, 2, groups_of);
+            let rows = shared_rows(&Duplicates::of(&index), 2, groups_of);
             let files = file_rows(&index);
             for (row, group) in rows.iter().zip([0, 1]) {
                 let of_group = || files.iter().filter(|file| groups_of(file.inode).contains(&group));

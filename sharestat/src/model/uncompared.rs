@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 
 use super::{
+    duplicates::Duplicates,
     index::ContentIndex,
     inode::InodeId,
     kin::Kin,
+    offsets::by_offset,
     page::{Observation, SkipReason},
-    savings::{Confidence, MechanismRow, by_content, by_offset},
+    savings::{Confidence, MechanismRow, by_content},
     scopes::Nearness,
     units::{Bytes, PageIndex},
 };
@@ -60,11 +62,12 @@ impl Uncompared {
     pub(super) fn mark(&self, rows: &mut [MechanismRow], index: &ContentIndex, kin: &Kin<'_>) {
         let compared = (!self.0.is_empty()).then(|| self.taken_from(index));
         let compared = compared.as_ref().map(|index| {
-            let (content, zero) = by_content(index);
-            let near = Nearness::of(index, kin);
+            let duplicates = Duplicates::of(index);
+            let (content, zero) = by_content(&duplicates);
+            let near = Nearness::of(&duplicates, kin);
             [
                 ("content", content),
-                ("offset", by_offset(index)),
+                ("offset", by_offset(&duplicates)),
                 ("reflink", near.reflink),
                 ("copy-up", near.copy_up),
                 ("image-file", near.image_file),

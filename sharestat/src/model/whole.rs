@@ -5,13 +5,15 @@
 use std::collections::HashMap;
 
 use super::{
+    duplicates::Duplicates,
     files::FileRow,
     index::ContentIndex,
     inode::InodeId,
     keyed::KeyedMap,
     kin::Kin,
     measurement::{Identities, Proof},
-    savings::{Classes, Confidence, at_same_offset, mix},
+    offsets::{at_same_offset, mix},
+    savings::{Classes, Confidence},
     units::{ContentHash, PageIndex},
 };
 
@@ -32,7 +34,7 @@ pub struct WholeClass {
 /// in them is shared through their filesystem or not at all.
 #[must_use]
 pub fn whole_classes(
-    index: &ContentIndex,
+    duplicates: &Duplicates<'_>,
     identities: &Identities,
     kin: &Kin<'_>,
     rows: &[FileRow],
@@ -41,7 +43,10 @@ pub fn whole_classes(
     for row in rows.iter().filter(|row| row.duplicate > row.zero) {
         let inode = row.inode;
         let size = identities.files.get(&inode).map_or(0, |file| file.size);
-        let eligible = index.view(inode).is_some_and(|view| view.eligible);
+        let eligible = duplicates
+            .index()
+            .view(inode)
+            .is_some_and(|view| view.eligible);
         if size > 0 && eligible && !kin.is_image(inode) {
             by_size.entry(size).or_default().push(inode);
         }
@@ -62,7 +67,7 @@ pub fn whole_classes(
             let both = pair[0].zip(pair[1]);
             both.is_some_and(|(one, other)| comparable(one, other))
         };
-        let mut sorter = Sorter::new(index, !proofs.windows(2).all(told));
+        let mut sorter = Sorter::new(duplicates, !proofs.windows(2).all(told));
         for inode in files {
             sorter.add(inode, identities.whole.get(&inode));
         }
@@ -76,8 +81,8 @@ pub fn whole_classes(
 /// Pages that files of a class hold in common: one class of pages for each page index
 /// that at least two of `files` have. Zero pages are left out.
 #[must_use]
-pub(super) fn pages_in_common(index: &ContentIndex, files: &[InodeId]) -> Classes {
-    at_same_offset(index, files.iter().filter_map(|inode| index.view(*inode)))
+pub(super) fn pages_in_common(duplicates: &Duplicates<'_>, files: &[InodeId]) -> Classes {
+    at_same_offset(duplicates, files)
 }
 
 /// The hashed pages of one or more files, by page.
@@ -89,7 +94,7 @@ type FirstAndLast = [usize; 2];
 
 /// Sorts files of one size into classes.
 struct Sorter<'a> {
-    index: &'a ContentIndex,
+    all: &'a Duplicates<'a>,
     classes: Vec<Class<'a>>,
     by_proof: KeyedMap<&'a Proof, usize>,
     /// By content and page index, mixed.
@@ -108,9 +113,9 @@ struct Class<'a> {
 }
 
 impl<'a> Sorter<'a> {
-    fn new(index: &'a ContentIndex, guesses: bool) -> Self {
+    fn new(all: &'a Duplicates<'a>, guesses: bool) -> Self {
         Self {
-            index,
+            all,
             classes: Vec::new(),
             by_proof: KeyedMap::default(),
             by_page: KeyedMap::default(),
@@ -125,20 +130,15 @@ impl<'a> Sorter<'a> {
             self.classes[number].files.push(inode);
             return;
         }
-        let Some(view) = self.index.view(inode) else {
-            return;
-        };
-        let mut pages = Pages::new();
-        let mut duplicates = Vec::new();
-        self.index.visit_contents(&view, |page, content, copies| {
-            pages.push((page, content));
-            if copies > 1 && content != self.index.zero() {
-                duplicates.push(mix(content, page));
-            }
-        });
+        let own = self.all.of_file(inode).iter();
+        let duplicates: Vec<u64> = own
+            .filter(|page| !self.all.is_zero(page.number()))
+            .map(|page| mix(self.all.content(page.number()), page.page()))
+            .collect();
         if duplicates.is_empty() {
             return;
         }
+        let pages = pages_of(self.all.index(), inode);
         let known = proof.and_then(|proof| self.by_proof.get(proof).copied());
         let number = known
             .or_else(|| self.fitting(&pages, &duplicates, proof))
@@ -166,7 +166,7 @@ impl<'a> Sorter<'a> {
     }
 
     fn join(&mut self, number: usize, inode: InodeId, pages: Pages, proof: Option<&'a Proof>) {
-        let index = self.index;
+        let index = self.all.index();
         let class = &mut self.classes[number];
         if let Some(first) = class.files.first() {
             let held = class
@@ -212,7 +212,7 @@ impl<'a> Sorter<'a> {
         match (&class.pages, class.files.first()) {
             (Some(held), _) => no_difference(held.iter().copied(), pages),
             (None, Some(first)) => {
-                let view = self.index.view(*first);
+                let view = self.all.index().view(*first);
                 view.is_some_and(|view| no_difference(view.contents(), pages))
             }
             (None, None) => true,

@@ -47,12 +47,9 @@ impl Stage {
 
     fn classes(&self) -> Vec<(Vec<InodeId>, Confidence)> {
         let index = self.index.as_ref().expect("there are files");
-        let classes = whole_classes(
-            index,
-            &self.identities,
-            &Kin::of(index, &self.identities),
-            &file_rows(index),
-        );
+        let kin = Kin::of(index, &self.identities);
+        let rows = file_rows(index);
+        let classes = whole_classes(&Duplicates::of(index), &self.identities, &kin, &rows);
         let parts = |class: WholeClass| (class.files, class.confidence);
         classes.into_iter().map(parts).collect()
     }
@@ -114,7 +111,7 @@ fn pages_in_common_are_counted_beyond_the_first() {
         stage.file(16384, &[(0, 10), (3, 13)], None),
     ];
     let index = stage.index.as_ref().expect("there are files");
-    let pages = pages_in_common(index, &files);
+    let pages = pages_in_common(&Duplicates::of(index), &files);
     let mut expected = Classes::default();
     expected.add(3);
     expected.add(2);

@@ -9,7 +9,8 @@ use super::{
     containers::Running,
 };
 use crate::model::{
-    files::file_rows,
+    duplicates::Duplicates,
+    files::survey_files,
     inode::InodeId,
     kin::Kin,
     layers::LayerId,
@@ -164,10 +165,12 @@ impl Composer {
     fn equal_files(&mut self, measurement: &Measurement) -> EqualFiles {
         let (index, identities) = (&measurement.index, &measurement.identity);
         let kin = Kin::of(index, identities);
+        let duplicates = Duplicates::of(index);
+        let rows = survey_files(&duplicates).rows;
         let mut equal = EqualFiles::default();
         // Classes of different measurements are different classes.
         let mut number = self.measurements << 40;
-        for class in whole_classes(index, identities, &kin, &file_rows(index)) {
+        for class in whole_classes(&duplicates, identities, &kin, &rows) {
             self.probable |= class.confidence == Confidence::Probable;
             for files in at_one_path(identities, &class.files) {
                 number += 1;

@@ -18,7 +18,8 @@ use crate::model::{
     advice::{Advice, advice},
     at_once::at_once,
     copy_ups::copy_ups,
-    files::survey_files,
+    duplicates::Duplicates,
+    files::{file_rows, survey_files},
     inode::InodeId,
     kin::Kin,
     measurement::Measurement,
@@ -65,16 +66,17 @@ impl Report {
     ) -> Self {
         let names = Names::new(measurement);
         let index = &measurement.index;
+        let duplicates = Duplicates::of(index);
         let totals = index.totals();
         let identities = &measurement.identity;
         let owners = Owners::new(identities, filter);
         let kin = Kin::of(index, identities);
         // All of these pass over many pages, and few need another's answer.
         let (survey, (filesystems, copy_ups)) = at_once(
-            || survey_files(index),
+            || survey_files(&duplicates),
             || {
                 (
-                    names.filesystem_entries(),
+                    names.filesystem_entries(&duplicates),
                     copy_ups(index, identities, &kin),
                 )
             },
@@ -85,13 +87,18 @@ impl Report {
                 let files = names.file_entries(rows.unwrap_or_default(), top, &owners);
                 files.into_iter().map(|(_, file)| file).collect()
             },
-            || savings_of(index, identities, &kin, &survey),
+            || savings_of(&duplicates, identities, &kin, &survey),
         );
         let (layers, (images, containers)) = at_once(
-            || owners.layer_entries(index),
-            || (owners.image_entries(index), owners.container_entries(index)),
+            || owners.layer_entries(&duplicates),
+            || {
+                (
+                    owners.image_entries(&duplicates),
+                    owners.container_entries(&duplicates),
+                )
+            },
         );
-        let memcgs = owners.memcg_entries(index);
+        let memcgs = owners.memcg_entries(&duplicates);
         Self {
             schema: SCHEMA.to_owned(),
             tool: Tool::this(),
@@ -127,7 +134,7 @@ impl Report {
 /// The files of a measurement with their inodes, most duplicate bytes first.
 pub(crate) fn files(measurement: &Measurement) -> Vec<(InodeId, FileEntry)> {
     let owners = Owners::new(&measurement.identity, &Filter::default());
-    let rows = survey_files(&measurement.index).rows;
+    let rows = file_rows(&measurement.index);
     Names::new(measurement).file_entries(rows, 0, &owners)
 }
 

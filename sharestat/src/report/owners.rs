@@ -10,8 +10,8 @@ use std::{
 
 use super::document::{Group, LayerPair};
 use crate::model::{
+    duplicates::Duplicates,
     groups::GroupRow,
-    index::ContentIndex,
     inode::InodeId,
     layers::{Container, ContainerId, Image, ImageId, LayerId, Layers},
     measurement::Identities,
@@ -160,9 +160,9 @@ impl<'a> Owners<'a> {
 
     /// What each layer with cached pages holds.
     #[must_use]
-    pub fn layer_entries(&self, index: &ContentIndex) -> Vec<Group> {
+    pub fn layer_entries(&self, duplicates: &Duplicates<'_>) -> Vec<Group> {
         let layers = self.layers();
-        let rows = self.layer_rows(index);
+        let rows = self.layer_rows(duplicates);
         let entry = |(id, row): (LayerId, GroupRow)| {
             let layer = layers.layer(id)?;
             let images = layer.images.iter();
@@ -181,20 +181,20 @@ impl<'a> Owners<'a> {
 
     /// One row for each layer, by [`LayerId`].
     #[must_use]
-    pub fn layer_rows(&self, index: &ContentIndex) -> Vec<GroupRow> {
+    pub fn layer_rows(&self, duplicates: &Duplicates<'_>) -> Vec<GroupRow> {
         let count = u32::try_from(self.layers().layers.len()).unwrap_or(u32::MAX);
         let numbers: Vec<u32> = (0..count).collect();
         let groups_of = |inode| {
             let at = self.layer(inode).map(|layer| layer.0 as usize);
             at.and_then(|at| numbers.get(at..=at)).unwrap_or(&[])
         };
-        let rows = shared_rows(index, numbers.len(), groups_of).into_iter();
+        let rows = shared_rows(duplicates, numbers.len(), groups_of).into_iter();
         rows.map(|row| row.whole).collect()
     }
 
     /// What each image with cached pages holds.
     #[must_use]
-    pub fn image_entries(&self, index: &ContentIndex) -> Vec<Group> {
+    pub fn image_entries(&self, duplicates: &Duplicates<'_>) -> Vec<Group> {
         let layers = self.layers();
         let entry = |(image, row): (&Image, SharedRow)| Group {
             runtime: Some(image.runtime.name().to_owned()),
@@ -202,7 +202,7 @@ impl<'a> Owners<'a> {
             proportional_bytes: Some(row.proportional),
             ..group(image.label().to_owned(), &image.id, &row.whole)
         };
-        let rows = layers.images.iter().zip(self.image_rows(index));
+        let rows = layers.images.iter().zip(self.image_rows(duplicates));
         sorted(
             rows.filter(|(image, _)| self.shows_any(&image.layers))
                 .map(entry),
@@ -211,17 +211,17 @@ impl<'a> Owners<'a> {
 
     /// One row for each image, by [`ImageId`].
     #[must_use]
-    pub fn image_rows(&self, index: &ContentIndex) -> Vec<SharedRow> {
+    pub fn image_rows(&self, duplicates: &Duplicates<'_>) -> Vec<SharedRow> {
         let groups_of = |inode| self.numbers(inode, &self.images);
-        shared_rows(index, self.layers().images.len(), groups_of)
+        shared_rows(duplicates, self.layers().images.len(), groups_of)
     }
 
     /// What each container with cached pages holds.
     #[must_use]
-    pub fn container_entries(&self, index: &ContentIndex) -> Vec<Group> {
+    pub fn container_entries(&self, duplicates: &Duplicates<'_>) -> Vec<Group> {
         let layers = self.layers();
-        let rows = self.container_rows(index);
-        let charged = self.charged(index);
+        let rows = self.container_rows(duplicates);
+        let charged = self.charged(duplicates.index());
         let memory = &self.identities.memory;
         let entry = |((number, container), row): ((u32, &Container), SharedRow)| {
             let image = container.image.map(|image| layers.image_label(image));
@@ -259,9 +259,9 @@ impl<'a> Owners<'a> {
 
     /// One row for each container, by [`ContainerId`].
     #[must_use]
-    pub fn container_rows(&self, index: &ContentIndex) -> Vec<SharedRow> {
+    pub fn container_rows(&self, duplicates: &Duplicates<'_>) -> Vec<SharedRow> {
         let groups_of = |inode| self.numbers(inode, &self.containers);
-        shared_rows(index, self.layers().containers.len(), groups_of)
+        shared_rows(duplicates, self.layers().containers.len(), groups_of)
     }
 
     /// The pairs of layers with most in common.

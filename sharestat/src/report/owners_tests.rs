@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::{
+    index::ContentIndex,
     inode::InodeKey,
     layers::{Layer, LayerKind, Runtime, Stack},
     measurement::{FileIdentity, Place},
@@ -107,15 +108,15 @@ fn a_shared_layer_counts_for_all_and_is_exclusive_to_none() {
     let (index, identities) = stage();
     let owners = Owners::new(&identities, &Filter::default());
     assert_eq!(
-        pages(&owners.image_entries(&index)),
+        pages(&owners.image_entries(&Duplicates::of(&index))),
         [("app:2", 6, 2, Some(4.0)), ("debian:12", 4, 0, Some(2.0))]
     );
     assert_eq!(
-        pages(&owners.container_entries(&index)),
+        pages(&owners.container_entries(&Duplicates::of(&index))),
         [("web", 7, 3, Some(5.0)), ("db", 4, 0, Some(2.0))]
     );
     assert_eq!(
-        pages(&owners.layer_entries(&index)),
+        pages(&owners.layer_entries(&Duplicates::of(&index))),
         [
             ("debian:12", 4, 4, None),
             ("app:2 [2/2]", 2, 2, None),
@@ -145,7 +146,7 @@ fn a_filter_keeps_layers_by_name_directory_image_or_container() {
         let owners = Owners::new(&identities, &filter);
         let shown = (0..3).filter(|id| owners.shows_file(InodeId(*id)));
         (
-            owners.layer_entries(&index).len(),
+            owners.layer_entries(&Duplicates::of(&index)).len(),
             shown.collect::<Vec<_>>(),
         )
     };

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use super::rows::whole;
 use crate::{
     model::{
+        duplicates::Duplicates,
         files::FileRow,
         groups::GroupRow as Held,
         layers::{ContainerId, ImageId, LayerId},
@@ -23,14 +24,15 @@ pub(super) fn layer_id(layer: LayerId) -> Arc<str> {
 /// Layers, images and containers with something cached.
 pub(super) fn identity(
     measurement: &Measurement,
+    duplicates: &Duplicates<'_>,
     files: &[FileRow],
     pairs: &[((LayerId, LayerId), Bytes)],
     charged: &HashMap<ContainerId, Bytes>,
 ) -> Identity {
-    let (index, identities) = (&measurement.index, &measurement.identity);
+    let identities = &measurement.identity;
     let layers = &identities.layers;
     let owners = Owners::new(identities, &Filter::default());
-    let memcgs = memcgs(measurement, &owners);
+    let memcgs = memcgs(measurement, duplicates, &owners);
     if layers.layers.is_empty() {
         let why = match identities.revision {
             0 => "layers, images and containers were not looked for",
@@ -57,7 +59,7 @@ pub(super) fn identity(
     };
     let of_layers = (0..)
         .map(LayerId)
-        .zip(owners.layer_rows(index))
+        .zip(owners.layer_rows(duplicates))
         .map(|(id, held)| {
             let layer = layers.layer(id);
             let kind = layer.map_or("", |layer| layer.runtime.name());
@@ -67,7 +69,7 @@ pub(super) fn identity(
                 ..row(layer_id(id), name, kind, (&[], zero_of(&[id])), &held)
             }
         });
-    let of_images = (0..).zip(&layers.images).zip(owners.image_rows(index));
+    let of_images = (0..).zip(&layers.images).zip(owners.image_rows(duplicates));
     let of_images = of_images.map(|((number, image), shared)| {
         let parts = (&image.layers[..], zero_of(&image.layers));
         let name = layers.image_label(ImageId(number));
@@ -90,7 +92,7 @@ pub(super) fn identity(
     });
     let of_containers = (0..)
         .zip(&layers.containers)
-        .zip(owners.container_rows(index));
+        .zip(owners.container_rows(duplicates));
     let of_containers = of_containers.map(|((number, container), shared)| {
         let shown = layers.shown_by(container);
         let name = layers.container_label(ContainerId(number));
@@ -128,9 +130,13 @@ pub(super) fn identity(
 }
 
 /// Memory cgroups with what they are charged.
-fn memcgs(measurement: &Measurement, owners: &Owners<'_>) -> Arc<[GroupRow]> {
+fn memcgs(
+    measurement: &Measurement,
+    duplicates: &Duplicates<'_>,
+    owners: &Owners<'_>,
+) -> Arc<[GroupRow]> {
     let layers = &measurement.identity.layers;
-    let of_memcgs = owners.memcg_rows(&measurement.index).into_iter();
+    let of_memcgs = owners.memcg_rows(duplicates).into_iter();
     cached(of_memcgs.map(|memcg| {
         let container = memcg.container.and_then(|id| layers.container(id));
         let shown = container.map_or_else(Vec::new, |container| layers.shown_by(container));

@@ -11,6 +11,7 @@ use super::owners;
 use crate::{
     identity::{memory, mounts::MountTable},
     model::{
+        duplicates::Duplicates,
         files::survey_files,
         groups::{GroupRow as Held, group_rows},
         inode::InodeId,
@@ -160,7 +161,8 @@ fn filesystem_row(row: &Held, filesystem: &Filesystem, zero: Bytes) -> GroupRow 
 fn make(measurement: &Measurement, charged: &HashMap<ContainerId, Bytes>) -> Rows {
     let index = &measurement.index;
     let identity = &measurement.identity;
-    let survey = survey_files(index);
+    let duplicates = Duplicates::of(index);
+    let survey = survey_files(&duplicates);
     let of = |inode: InodeId| identity.files.get(&inode);
     let ids: Vec<Arc<str>> = identity
         .filesystems
@@ -204,7 +206,7 @@ fn make(measurement: &Measurement, charged: &HashMap<ContainerId, Bytes>) -> Row
             }
         })
         .collect();
-    let groups = group_rows(index, identity.filesystems.len(), |inode| {
+    let groups = group_rows(&duplicates, identity.filesystems.len(), |inode| {
         of(inode).and_then(|file| u32::try_from(file.filesystem).ok())
     });
     let filesystems = groups
@@ -218,7 +220,7 @@ fn make(measurement: &Measurement, charged: &HashMap<ContainerId, Bytes>) -> Row
         })
         .collect();
     let kin = Kin::of(index, identity);
-    let savings = savings_of(index, identity, &kin, &survey);
+    let savings = savings_of(&duplicates, identity, &kin, &survey);
     let scopes = savings
         .scopes
         .iter()
@@ -242,7 +244,13 @@ fn make(measurement: &Measurement, charged: &HashMap<ContainerId, Bytes>) -> Row
         filesystems,
         scopes,
         mechanisms,
-        identity: owners::identity(measurement, &survey.rows, &savings.layer_pairs, charged),
+        identity: owners::identity(
+            measurement,
+            &duplicates,
+            &survey.rows,
+            &savings.layer_pairs,
+            charged,
+        ),
     }
 }
 

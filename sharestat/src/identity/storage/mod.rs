@@ -31,7 +31,8 @@ use super::{
     warning::counted,
 };
 use crate::model::{
-    files::{file_row, file_rows},
+    duplicates::Duplicates,
+    files::{file_row, survey_files},
     inode::{Dev, InodeId},
     kin::Kin,
     measurement::{Measurement, Proof},
@@ -149,8 +150,9 @@ pub fn compare(measurement: &mut Measurement, seed: Seed, progress: &Progress) {
 fn compare_files(measurement: &mut Measurement, opener: &Opener, progress: &Progress) {
     let identity = &measurement.identity;
     let kin = Kin::of(&measurement.index, identity);
-    let rows = file_rows(&measurement.index);
-    let classes = whole_classes(&measurement.index, identity, &kin, &rows);
+    let duplicates = Duplicates::of(&measurement.index);
+    let rows = survey_files(&duplicates).rows;
+    let classes = whole_classes(&duplicates, identity, &kin, &rows);
     let mut next = 0_u32;
     let mut proofs = Vec::new();
     let mut unread = 0_u64;

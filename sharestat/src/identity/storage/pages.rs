@@ -12,8 +12,8 @@ use crate::{
     model::{
         inode::InodeId,
         measurement::Measurement,
+        offsets::mix,
         page::Observation,
-        savings::mix,
         uncompared::Uncompared,
         units::{ContentHash, PAGE_SIZE, PageIndex},
     },

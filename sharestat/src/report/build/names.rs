@@ -6,6 +6,7 @@ use crate::{
     model::{
         avoidable::Part,
         copy_ups::CopyUp,
+        duplicates::Duplicates,
         files::{FileRow, Partner, partners_among},
         groups::group_rows,
         inode::{Dev, InodeId, InodeKey},
@@ -60,9 +61,9 @@ impl<'a> Names<'a> {
         }
     }
 
-    pub(super) fn filesystem_entries(&self) -> Vec<FilesystemEntry> {
+    pub(super) fn filesystem_entries(&self, duplicates: &Duplicates<'_>) -> Vec<FilesystemEntry> {
         let group_of = |inode: InodeId| u32::try_from(*self.of_inode.get(&inode)?).ok();
-        let rows = group_rows(&self.measurement.index, self.filesystems.len(), group_of);
+        let rows = group_rows(duplicates, self.filesystems.len(), group_of);
         let mut entries: Vec<FilesystemEntry> = self
             .filesystems
             .iter()

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::{Owners, group, sorted};
 use crate::{
     model::{
-        charges::MemcgId, groups::GroupRow, index::ContentIndex, layers::ContainerId,
-        memcgs::memcg_rows, units::Bytes,
+        charges::MemcgId, duplicates::Duplicates, groups::GroupRow, index::ContentIndex,
+        layers::ContainerId, memcgs::memcg_rows, units::Bytes,
     },
     report::document::Group,
 };
@@ -27,8 +27,8 @@ impl Owners<'_> {
     /// What each memory cgroup is charged for; empty when pages do not tell. A filter does
     /// not apply: a cgroup is no container.
     #[must_use]
-    pub fn memcg_entries(&self, index: &ContentIndex) -> Vec<Group> {
-        let rows = self.memcg_rows(index).into_iter();
+    pub fn memcg_entries(&self, duplicates: &Duplicates<'_>) -> Vec<Group> {
+        let rows = self.memcg_rows(duplicates).into_iter();
         let entry = |held: Charged| {
             let container = held.container;
             let containers = container.map(|container| self.layers().container_label(container));
@@ -42,7 +42,7 @@ impl Owners<'_> {
 
     /// What each memory cgroup is charged for, with its name, by id.
     #[must_use]
-    pub fn memcg_rows(&self, index: &ContentIndex) -> Vec<Charged> {
+    pub fn memcg_rows(&self, duplicates: &Duplicates<'_>) -> Vec<Charged> {
         let entry = |(memcg, row): (Option<MemcgId>, GroupRow)| {
             let known = memcg.and_then(|memcg| self.identities.memcgs.get(&memcg));
             let id = memcg.map_or_else(String::new, |memcg| memcg.0.to_string());
@@ -58,7 +58,7 @@ impl Owners<'_> {
                 row,
             }
         };
-        memcg_rows(index).into_iter().map(entry).collect()
+        memcg_rows(duplicates).into_iter().map(entry).collect()
     }
 
     /// Page cache charged to each container: that of its memory cgroups when pages tell
