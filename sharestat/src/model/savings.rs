@@ -189,6 +189,16 @@ pub fn savings_of(
     }
 }
 
+/// What each image file would save if it were not cached, most first: [`Savings::image_files`]
+/// without the rest.
+#[must_use]
+pub fn image_files(index: &ContentIndex, kin: &Kin<'_>) -> Vec<(InodeId, Bytes)> {
+    if !kin.has_images() {
+        return Vec::new();
+    }
+    most_first(Nearness::of(&Duplicates::of(index), kin).image_files)
+}
+
 fn less(reach: Classes, part: Classes) -> Bytes {
     Bytes::of_pages(reach.saved.saturating_sub(part.saved))
 }

@@ -54,6 +54,7 @@ pub fn plan(parts: Parts) -> Plan {
     } = parts;
     let percentiles: Vec<Option<f64>> = scenarios.iter().map(|one| one.percentile).collect();
     let planned_percentile = planned(&percentiles);
+    let scenarios = worth_telling(scenarios);
     let (planned, others): (Vec<Scenario>, Vec<Scenario>) = scenarios
         .iter()
         .cloned()
@@ -68,7 +69,7 @@ pub fn plan(parts: Parts) -> Plan {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
         host,
-        assumptions: assumptions(&inputs, &images),
+        assumptions: assumptions(&inputs, &images, &scenarios),
         inputs,
         images,
         replicas: question.replicas,
@@ -83,7 +84,33 @@ pub fn plan(parts: Parts) -> Plan {
     }
 }
 
-fn assumptions(inputs: &[InputEntry], images: &[ImageEntry]) -> Vec<String> {
+/// `copy-up` and `image-file` reach files that most hosts do not have: they are left out
+/// where they save nothing at any percentile.
+fn worth_telling(mut scenarios: Vec<Scenario>) -> Vec<Scenario> {
+    for name in ["copy-up", "image-file"] {
+        let saves = |scenario: &Scenario| {
+            let mut caches = scenario.caches.iter();
+            let cache = caches.find(|cache| cache.name == name);
+            let none = scenario.caches.first();
+            cache.zip(none).is_some_and(|(cache, none)| {
+                let mut own = cache.own.iter().zip(&none.own);
+                cache.base < none.base || own.any(|(own, alone)| own < alone)
+            })
+        };
+        if !scenarios.iter().any(saves) {
+            for scenario in &mut scenarios {
+                scenario.caches.retain(|cache| cache.name != name);
+            }
+        }
+    }
+    scenarios
+}
+
+fn assumptions(
+    inputs: &[InputEntry],
+    images: &[ImageEntry],
+    scenarios: &[Scenario],
+) -> Vec<String> {
     let mut all = vec![
         "memory is what the host itself uses, private memory of containers, and page cache; \
          a host is full when these need all that is not reserved"
@@ -105,6 +132,30 @@ fn assumptions(inputs: &[InputEntry], images: &[ImageEntry]) -> Vec<String> {
             "where only sums are known, containers share alike; give recordings for what each \
              has"
             .to_owned(),
+        );
+    }
+    let forecast = |name: &str| {
+        let mut caches = scenarios.iter().flat_map(|scenario| &scenario.caches);
+        caches.any(|cache| cache.name == name)
+    };
+    if forecast("copy-up") {
+        all.push(
+            "each further container copies up as many pages unchanged as the measured ones did \
+             on the average"
+                .to_owned(),
+        );
+        if inputs.iter().any(|input| input.kind == "report") {
+            all.push(
+                "where a report does not list all files that were copied up, each of its \
+                 containers has an equal part of what 'copy-up' saves"
+                    .to_owned(),
+            );
+        }
+    }
+    if forecast("image-file") {
+        all.push(
+            "image files are the host's: further containers use those that are cached already"
+                .to_owned(),
         );
     }
     let once = images.iter().filter(|image| image.measured == 1);
@@ -132,7 +183,7 @@ fn assumptions(inputs: &[InputEntry], images: &[ImageEntry]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::write::sample;
+    use crate::plan::{basis::Cache, write::sample};
 
     #[test]
     fn the_ninetieth_percentile_is_planned_for_where_it_is_known() {
@@ -153,5 +204,49 @@ mod tests {
             };
             assert!(fits("none") < fits("content"));
         }
+    }
+
+    /// What `none` is, and the same with 10 bytes less for each container.
+    fn scenario(percentile: f64, saved: f64) -> Scenario {
+        let none = Cache {
+            own: vec![100.0],
+            ..Cache::empty("none", "exact", 1)
+        };
+        let copy_up = Cache {
+            own: vec![100.0 - saved],
+            ..Cache::empty("copy-up", "exact", 1)
+        };
+        Scenario {
+            percentile: Some(percentile),
+            caches: vec![none, copy_up],
+        }
+    }
+
+    #[test]
+    fn copy_up_is_told_where_it_saves_at_any_percentile() {
+        let names = |scenarios: Vec<Scenario>| -> Vec<Vec<String>> {
+            let told = worth_telling(scenarios);
+            told.into_iter()
+                .map(|scenario| {
+                    scenario
+                        .caches
+                        .into_iter()
+                        .map(|cache| cache.name)
+                        .collect()
+                })
+                .collect()
+        };
+        let nothing = names(vec![scenario(50.0, 0.0), scenario(90.0, 0.0)]);
+        assert_eq!(nothing, [["none"], ["none"]]);
+        // Each percentile has the same mechanisms, so that they can be compared.
+        let once = names(vec![scenario(50.0, 0.0), scenario(90.0, 10.0)]);
+        assert_eq!(once, [["none", "copy-up"], ["none", "copy-up"]]);
+        let words = assumptions(&[], &[], &[scenario(90.0, 10.0)]).join("\n");
+        assert!(
+            words.contains("copies up as many pages unchanged"),
+            "{words}"
+        );
+        let words = assumptions(&[], &[], &[]).join("\n");
+        assert!(!words.contains("copies up"), "{words}");
     }
 }

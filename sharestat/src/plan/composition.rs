@@ -7,6 +7,7 @@ use super::{
     basis::{Cache, count},
     carriers::{Carrier, Carriers, SetId},
     containers::Running,
+    unchanged::Unchanged,
 };
 use crate::model::{
     duplicates::Duplicates,
@@ -16,17 +17,25 @@ use crate::model::{
     layers::LayerId,
     measurement::Measurement,
     page::PageState,
-    savings::{Confidence, at_one_path},
-    units::Bytes,
+    savings::{Confidence, at_one_path, image_files},
+    units::{Bytes, PAGE_SIZE},
     whole::whole_classes,
 };
 
-/// The mechanisms that are forecast, least reach first. `composefs` reaches what `erofs`
-/// reaches. Not `reflink`, `copy-up` and `image-file`: docs/plan.md says what becomes of their
-/// pages.
-pub const MECHANISMS: [&str; 5] = ["none", "layer", "erofs", "offset", "content"];
-const LAYER: usize = 1;
-const EROFS: usize = 2;
+/// The mechanisms that are forecast. `composefs` reaches what `erofs` reaches. Not `reflink`:
+/// docs/plan.md says why.
+pub const MECHANISMS: [&str; 7] = [
+    "none",
+    "image-file",
+    "copy-up",
+    "layer",
+    "erofs",
+    "offset",
+    "content",
+];
+const IMAGE_FILE: usize = 1;
+const LAYER: usize = 3;
+const EROFS: usize = 4;
 
 /// What pages of a class have in common; its meaning differs by mechanism.
 type Key = (u64, u64);
@@ -44,6 +53,8 @@ pub struct Composer {
     classes: [HashMap<Key, SetId>; MECHANISMS.len()],
     /// Pages whose content is not known.
     unhashed: HashMap<SetId, u64>,
+    /// Pages of image files that would not be cached if `image-file` were avoided.
+    uncached: HashMap<SetId, u64>,
     probable: bool,
     measurements: u64,
     /// Pages of containers that are in no image of the mix.
@@ -77,10 +88,13 @@ impl Composer {
         with_host: bool,
     ) {
         let carried = self.number(running, images);
-        let equal = self.equal_files(measurement);
+        let index = &measurement.index;
+        let kin = Kin::of(index, &measurement.identity);
+        let equal = self.equal_files(measurement, &kin);
+        let unchanged = Unchanged::of(index, &kin);
+        let cached_twice: HashMap<InodeId, Bytes> = image_files(index, &kin).into_iter().collect();
         let of_file = |inode| measurement.identity.files.get(&inode)?.place.layer;
         let host = self.carriers.intern(vec![Carrier::Host]);
-        let index = &measurement.index;
         for inode in index.inodes().filter(|inode| inode.eligible) {
             let set = match of_file(inode.id).and_then(|layer| carried.get(&layer)) {
                 None if with_host => host,
@@ -93,6 +107,9 @@ impl Composer {
             };
             let whole = equal.all.get(&inode.id).copied();
             let layer = equal.at_one_path.get(&inode.id).copied();
+            if let Some(bytes) = cached_twice.get(&inode.id) {
+                *self.uncached.entry(set).or_default() += bytes.0 / PAGE_SIZE;
+            }
             for (page, state) in inode.pages() {
                 let keys = match state {
                     // Most contents have one copy: they need no look-up by any key.
@@ -100,8 +117,12 @@ impl Composer {
                         if content != index.zero()
                             && (self.several || index.copies(content) > 1) =>
                     {
+                        let origin = unchanged.origin(inode.id, page);
                         [
                             None,
+                            None,
+                            origin
+                                .map(|file| (self.measurements << 32 | u64::from(file.0), page.0)),
                             layer.map(|class| (class, page.0)),
                             whole.map(|class| (class, page.0)),
                             Some((content.0, page.0)),
@@ -162,15 +183,14 @@ impl Composer {
         carried.into_iter().map(set).collect()
     }
 
-    fn equal_files(&mut self, measurement: &Measurement) -> EqualFiles {
+    fn equal_files(&mut self, measurement: &Measurement, kin: &Kin<'_>) -> EqualFiles {
         let (index, identities) = (&measurement.index, &measurement.identity);
-        let kin = Kin::of(index, identities);
         let duplicates = Duplicates::of(index);
         let rows = survey_files(&duplicates).rows;
         let mut equal = EqualFiles::default();
         // Classes of different measurements are different classes.
         let mut number = self.measurements << 40;
-        for class in whole_classes(&duplicates, identities, &kin, &rows) {
+        for class in whole_classes(&duplicates, identities, kin, &rows) {
             self.probable |= class.confidence == Confidence::Probable;
             for files in at_one_path(identities, &class.files) {
                 number += 1;
@@ -216,6 +236,12 @@ impl Composer {
             let mut pages = self.alone[number].clone();
             for set in self.classes[number].values() {
                 *pages.entry(*set).or_default() += 1;
+            }
+            if number == IMAGE_FILE {
+                for (set, avoided) in &self.uncached {
+                    let held = pages.entry(*set).or_default();
+                    *held = held.saturating_sub(*avoided);
+                }
             }
             // In a fixed order, so that sums of parts are the same in every run.
             let mut pages: Vec<(SetId, u64)> = pages.into_iter().collect();

@@ -202,3 +202,98 @@ fn contents_of_two_measurements_are_compared() {
     // That files are equal as a whole is not looked for between measurements.
     assert_pages(&caches, "erofs", &[1, 1], 2.0 + 6.0);
 }
+
+/// Both containers copied the file up and wrote the same to one page; the other wrote to
+/// one more.
+#[test]
+fn unchanged_pages_of_copied_files_are_kept_once_and_written_ones_are_not() {
+    let lower = || vec![10, 11, 12, 13];
+    let measured = measurement(&[
+        (0, lower(), vec![10, 11, 77, 13]),
+        (0, lower(), vec![10, 99, 77, 13]),
+    ]);
+    let caches = composed(&measured, &[Some(0); 2], 1);
+    assert_pages(&caches, "none", &[2], 2.0 + 4.0 + 8.0);
+    assert_pages(&caches, "none", &[4], 2.0 + 4.0 + 16.0);
+    // One page of the one and two of the other: a mean of one and a half.
+    assert_pages(&caches, "copy-up", &[2], 2.0 + 4.0 + 3.0);
+    assert_pages(&caches, "copy-up", &[4], 2.0 + 4.0 + 6.0);
+    // Equal pages of two upper files are not copied up from each other.
+    assert_pages(&caches, "offset", &[4], 2.0 + 4.0 + 1.0 + 2.0);
+    for mechanism in ["layer", "erofs", "image-file"] {
+        assert_pages(&caches, mechanism, &[4], 2.0 + 4.0 + 16.0);
+    }
+}
+
+#[test]
+fn a_copied_page_is_shared_with_the_lower_file_of_its_own_container_only() {
+    let measured = measurement(&[
+        (0, vec![10, 11], vec![10, 60]),
+        (1, vec![10, 11], vec![10, 61]),
+    ]);
+    let caches = composed(&measured, &[Some(0); 2], 1);
+    assert_pages(&caches, "none", &[3], 2.0 + 12.0);
+    assert_pages(&caches, "copy-up", &[3], 2.0 + 9.0);
+    let alone = measurement(&[(0, vec![10, 11], vec![10, 60])]);
+    let caches = composed(&alone, &[Some(0)], 1);
+    assert_pages(&caches, "none", &[3], 2.0 + 2.0 + 6.0);
+    assert_pages(&caches, "copy-up", &[3], 2.0 + 2.0 + 3.0);
+}
+
+#[test]
+fn copied_pages_at_another_place_without_a_hash_or_of_zeros_are_not_shared() {
+    let measured = measurement(&[(0, vec![10, 11, 0, 1], vec![11, 10, 0, 1])]);
+    let caches = composed(&measured, &[Some(0)], 1);
+    assert_pages(&caches, "none", &[5], 2.0 + 4.0 + 20.0);
+    assert_pages(&caches, "copy-up", &[5], 2.0 + 4.0 + 20.0);
+}
+
+/// A container made from the files that another one wrote: the file is copied up twice.
+#[test]
+fn a_copy_of_a_copy_leads_back_to_the_first_file() {
+    let mut measured = measurement(&[
+        (0, vec![10, 11, 12], vec![10, 50, 12]),
+        (0, vec![10, 11, 12], vec![10, 50, 51]),
+    ]);
+    let stacks = &mut measured.identity.layers.stacks;
+    stacks[1].lowers = vec![stacks[0].upper.expect("it writes"), LayerId(0)];
+    let caches = composed(&measured, &[Some(0); 2], 1);
+    // Of the second upper file the first page is the lowest file's, the second that of the
+    // file copied from; in all, 10 is there once, 50 once.
+    assert_pages(&caches, "none", &[2], 2.0 + 3.0 + 6.0);
+    assert_pages(&caches, "copy-up", &[2], 2.0 + 3.0 + 2.0);
+}
+
+/// A device that holds the lower layer's filesystem, and pages of it that no file shows.
+#[test]
+fn pages_of_image_files_are_not_cached_under_image_file() {
+    let container = |n: u64| (0, vec![10, 11, 12], vec![200 + n]);
+    let mut measured = measurement(&[container(0), container(1)]);
+    let key = InodeKey {
+        dev: Dev::new(0, 2),
+        ino: 99,
+        ..InodeKey::default()
+    };
+    let device = measured.index.intern(key, true);
+    for (page, content) in (0..).zip([500, 10, 11, 501]) {
+        let seen = Observation::Hashed(ContentHash(content));
+        measured.index.insert(device, PageIndex(page), seen);
+    }
+    let file = FileIdentity {
+        filesystem: 0,
+        path: "/dev/vdb".to_owned(),
+        named: true,
+        deleted: false,
+        size: 1 << 30,
+        links: 1,
+        place: Place {
+            device: Some(Dev::new(0, 1)),
+            ..Place::default()
+        },
+    };
+    measured.identity.files.insert(device, file);
+    let caches = composed(&measured, &[Some(0); 2], 1);
+    assert_pages(&caches, "none", &[5], 2.0 + 4.0 + 3.0 + 5.0);
+    assert_pages(&caches, "image-file", &[5], 2.0 + 2.0 + 3.0 + 5.0);
+    assert_pages(&caches, "content", &[5], 2.0 + 4.0 + 1.0 + 5.0);
+}

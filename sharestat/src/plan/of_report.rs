@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     basis::{Cache, count},
     composition::MECHANISMS,
+    copied_up,
 };
 use crate::{
     model::units::Bytes,
@@ -66,15 +67,44 @@ pub fn caches(
     if with_host {
         cache.base = host.max(0.0);
     }
+    let copied = copied_up::by_image(report, &shown, assigned, images);
+    let avoided = if with_host {
+        saving(report, "image-file").unwrap_or(0.0)
+    } else {
+        0.0
+    };
     let shares = Shares {
         own: own_share,
         common: common_share,
         all: Bytes(report.totals.duplicate_bytes).to_f64(),
     };
-    MECHANISMS
-        .iter()
-        .map(|name| shares.shared(name, report, &cache, &counts))
-        .collect()
+    let estimated = |name: &&str| Cache {
+        name: (*name).to_owned(),
+        confidence: "estimated",
+        ..cache.clone()
+    };
+    let under = |name: &&str| match *name {
+        // Image files are the host's: no container shows them.
+        "image-file" => Cache {
+            base: (cache.base - avoided).max(0.0),
+            ..estimated(name)
+        },
+        "copy-up" => {
+            let own = cache.own.iter().zip(&copied);
+            Cache {
+                own: own.map(|(own, copied)| (own - copied).max(0.0)).collect(),
+                ..estimated(name)
+            }
+        }
+        _ => shares.shared(name, report, &cache, &counts),
+    };
+    MECHANISMS.iter().map(under).collect()
+}
+
+/// What a mechanism saves where it was measured.
+fn saving(report: &Report, name: &str) -> Option<f64> {
+    let row = report.mechanisms.iter().find(|row| row.name == name);
+    row.map(|row| Bytes(row.saving_bytes).to_f64())
 }
 
 fn held<'r>(layer: &'r Group, numbers: &[usize], assigned: &[Option<usize>]) -> Held<'r> {
@@ -112,15 +142,14 @@ impl Shares {
     /// What a mechanism saves is taken off where the duplicates are. Of `k` containers
     /// that share alike, k − 1 lose what the first keeps.
     fn shared(&self, name: &str, report: &Report, none: &Cache, counts: &[u64]) -> Cache {
-        let saving = report.mechanisms.iter().find(|row| row.name == name);
-        let Some(saving) = saving.filter(|_| self.all > 0.0) else {
+        let Some(saving) = saving(report, name).filter(|_| self.all > 0.0) else {
             return Cache {
                 name: name.to_owned(),
                 confidence: if name == "none" { "exact" } else { "estimated" },
                 ..none.clone()
             };
         };
-        let part = (Bytes(saving.saving_bytes).to_f64() / self.all).min(1.0);
+        let part = (saving / self.all).min(1.0);
         let mut cache = Cache {
             name: name.to_owned(),
             confidence: "estimated",
@@ -148,11 +177,17 @@ impl Shares {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::report::sample;
 
-    fn group(id: &str, kind: &str, resident: u64, share: f64, layers: &[&str]) -> Group {
+    pub(in crate::plan) fn group(
+        id: &str,
+        kind: &str,
+        resident: u64,
+        share: f64,
+        layers: &[&str],
+    ) -> Group {
         Group {
             name: id.to_owned(),
             id: id.to_owned(),

@@ -21,13 +21,14 @@ const LEFT: i32 = 90;
 const RIGHT: i32 = 760;
 const TOP: i32 = 30;
 const BOTTOM: i32 = 430;
-const LINES: [RGBColor; 6] = [
+const LINES: [RGBColor; 7] = [
     RGBColor(110, 118, 129),
     RGBColor(180, 130, 40),
     RGBColor(90, 148, 80),
     RGBColor(64, 132, 190),
     RGBColor(209, 102, 43),
     RGBColor(160, 104, 180),
+    RGBColor(60, 160, 160),
 ];
 const FULL: RGBColor = RGBColor(200, 60, 60);
 const GRID: RGBColor = RGBColor(128, 136, 146);

@@ -6,6 +6,7 @@
 #[path = "../skip/mod.rs"]
 mod skip;
 
+mod capabilities;
 mod clients;
 mod collector;
 mod openmetrics;

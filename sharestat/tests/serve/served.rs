@@ -82,9 +82,14 @@ pub(crate) struct Served {
 impl Served {
     /// Starts it on a free port of loopback, measuring `data`.
     pub(crate) fn start(data: &Path, arguments: &[&str]) -> Self {
+        Self::start_by(Command::new(binary()), data, arguments)
+    }
+
+    /// The same by a command that ends in the name of the program.
+    pub(crate) fn start_by(mut program: Command, data: &Path, arguments: &[&str]) -> Self {
         let free = ["--listen", "127.0.0.1:0"];
         let chosen = arguments.contains(&free[0]);
-        let mut child = Command::new(binary())
+        let mut child = program
             .args(["serve", "--path"])
             .arg(data)
             .args(if chosen { &[][..] } else { &free })

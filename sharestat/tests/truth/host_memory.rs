@@ -4,8 +4,12 @@ use std::{collections::HashMap, fs, thread, time::Duration};
 
 use crate::harness::OrFail;
 
-/// `/proc/meminfo`, bytes by name.
+/// `/proc/meminfo`, bytes by name, and [`ON_CPUS`].
 pub(crate) struct MemInfo(HashMap<String, u64>);
+
+/// Free pages that CPUs keep to themselves (`per_cpu_pages`): `MemFree` is without them, and
+/// they can be many MiB, because since 6.7 the kernel tunes how many each CPU may keep.
+pub(crate) const ON_CPUS: &str = "free on CPUs";
 
 impl MemInfo {
     /// Now, with the counts that CPUs keep to themselves folded in first.
@@ -19,7 +23,9 @@ impl MemInfo {
             let kib: u64 = value.trim().trim_end_matches(" kB").parse().ok()?;
             Some((name.to_owned(), kib * 1024))
         });
-        Self(lines.collect())
+        let mut lines: HashMap<String, u64> = lines.collect();
+        lines.insert(ON_CPUS.to_owned(), free_on_cpus());
+        Self(lines)
     }
 
     /// When free memory stands still, or after half a minute: the kernel gives back what
@@ -43,8 +49,23 @@ impl MemInfo {
         value.unwrap_or_else(|| panic!("'/proc/meminfo' has no '{name}'"))
     }
 
+    /// Memory that is free, wherever the kernel keeps it.
+    pub(crate) fn free(&self) -> u64 {
+        self.bytes("MemFree") + self.bytes(ON_CPUS)
+    }
+
     /// Everything in the page cache: `Cached` leaves out block devices (`Buffers`).
     pub(crate) fn page_cache(&self) -> u64 {
         self.bytes("Cached") + self.bytes("Buffers")
     }
+}
+
+/// The `count` of each CPU in each zone of `/proc/zoneinfo`.
+fn free_on_cpus() -> u64 {
+    let text = fs::read_to_string("/proc/zoneinfo").or_fail("reading '/proc/zoneinfo'");
+    let counts = text.lines().filter_map(|line| {
+        let count = line.trim().strip_prefix("count:")?;
+        count.trim().parse::<u64>().ok()
+    });
+    counts.sum::<u64>() * 4096
 }
