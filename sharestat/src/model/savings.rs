@@ -16,6 +16,7 @@ use super::{
     units::{Bytes, ContentHash, PageIndex},
     view::InodeView,
     whole::{WholeClass, pages_in_common, whole_classes},
+    writers,
 };
 
 /// How sure a mechanism's classes are.
@@ -55,8 +56,8 @@ pub struct MechanismRow {
     pub confidence: Confidence,
     /// Where the saving is not all as sure: its parts.
     pub by_confidence: Vec<(Confidence, Bytes)>,
-    /// Why it does not save as much as `content`: reasons and bytes, which add up to the
-    /// difference.
+    /// Why it does not save what `content` would if nothing were mapped writably: reasons
+    /// and bytes, which add up to the difference.
     pub out_of_reach: Vec<(&'static str, Bytes)>,
     /// Of `erofs`: what is to be changed before it saves that, and how much of the saving
     /// each change is for.
@@ -150,9 +151,11 @@ pub fn savings_of(
         },
         || Nearness::of(index, kin),
     );
+    let [held, held_zero] = writers::out_of_reach(index, content, zero);
+    let held = (writers::REASON, held);
     let moved = ("same content at another offset", less(content, offset));
     let differs = ("files differ elsewhere", less(offset, whole.all));
-    let rest = |reach: Classes, reason| [(reason, less(content, reach))];
+    let rest = |reach: Classes, reason| [(reason, less(content, reach)), held];
     let (reflink, copy_up) = (nearness.reflink, nearness.copy_up);
     let image_file = nearness.image_file;
     let apart = (
@@ -160,18 +163,18 @@ pub fn savings_of(
         less(whole.all, whole.layer),
     );
     let mut mechanisms = vec![
-        content.row("content", &[]),
-        offset.row("offset", &[moved]),
+        content.row("content", &[held]),
+        offset.row("offset", &[moved, held]),
         MechanismRow {
             needs: most_first(whole.needs.clone()),
-            ..whole.row("erofs", whole.all, &[moved, differs])
+            ..whole.row("erofs", whole.all, &[moved, differs, held])
         },
-        whole.row("composefs", whole.all, &[moved, differs]),
-        whole.row("layer", whole.layer, &[moved, differs, apart]),
+        whole.row("composefs", whole.all, &[moved, differs, held]),
+        whole.row("layer", whole.layer, &[moved, differs, apart, held]),
         reflink.row("reflink", &rest(reflink, "no shared extent")),
         copy_up.row("copy-up", &rest(copy_up, "not copied up from there")),
         image_file.row("image-file", &rest(image_file, "not a cached image of it")),
-        zero.row("zero", &[]),
+        zero.row("zero", &[(writers::REASON, held_zero)]),
     ];
     if let Some(uncompared) = &identities.uncompared {
         uncompared.mark(&mut mechanisms, index, kin);
@@ -186,7 +189,7 @@ pub fn savings_of(
     }
 }
 
-fn less(reach: Classes, part: Classes) -> Bytes {
+pub(super) fn less(reach: Classes, part: Classes) -> Bytes {
     Bytes::of_pages(reach.saved.saturating_sub(part.saved))
 }
 
@@ -304,18 +307,26 @@ pub(crate) fn at_one_path(identities: &Identities, files: &[InodeId]) -> Vec<Vec
         .collect()
 }
 
-/// Same content anywhere, and zero pages apart. Starts from the content table and takes
-/// off the few pages that are not eligible.
+/// Same content anywhere in eligible pages, and zero pages apart.
 pub(super) fn by_content(index: &ContentIndex) -> (Classes, Classes) {
-    let mut ineligible: HashMap<ContentHash, u32> = HashMap::new();
-    for inode in index.inodes().filter(|inode| !inode.eligible) {
+    by_content_of(index, |inode| inode.eligible)
+}
+
+/// The same of the inodes that `counts` picks. Starts from the content table and takes off
+/// the few pages that do not count.
+pub(super) fn by_content_of(
+    index: &ContentIndex,
+    counts: impl Fn(&InodeView<'_>) -> bool,
+) -> (Classes, Classes) {
+    let mut left_out: HashMap<ContentHash, u32> = HashMap::new();
+    for inode in index.inodes().filter(|inode| !counts(inode)) {
         for (_, content) in inode.contents() {
-            *ineligible.entry(content).or_default() += 1;
+            *left_out.entry(content).or_default() += 1;
         }
     }
     let (mut classes, mut zero) = (Classes::default(), Classes::default());
     for (content, copies) in index.contents() {
-        let others = ineligible.get(&content).copied().unwrap_or(0);
+        let others = left_out.get(&content).copied().unwrap_or(0);
         let copies = u64::from(copies - others);
         if content == index.zero() {
             zero.add(copies);
