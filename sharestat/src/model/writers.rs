@@ -8,6 +8,7 @@ use super::{
     journal::Change,
     savings::{Classes, by_content_of, less},
     units::Bytes,
+    view::InodeView,
 };
 
 /// Why such pages are out of the reach of all mechanisms.
@@ -34,7 +35,7 @@ pub(super) fn out_of_reach(index: &ContentIndex, content: Classes, zero: Classes
     if !index.inodes().any(|inode| inode.mapped_writably) {
         return [Bytes(0); 2];
     }
-    let (all, all_zero) = by_content_of(index, |inode| inode.has_clean_state());
+    let (all, all_zero) = by_content_of(index, InodeView::has_clean_state);
     [less(all, content), less(all_zero, zero)]
 }
 
