@@ -172,6 +172,8 @@ pub mod frame_flags {
     /// Every page was hashed since it was added or dirtied last. The hooks keep this mark
     /// in the kernel, so it is true also when their events were lost.
     pub const HASHED: u16 = 128;
+    /// Some process has the inode mapped shared, and may write through that.
+    pub const MAPPED_WRITABLY: u16 = 256;
 }
 
 /// One page-cache folio found by the census.
@@ -299,8 +301,10 @@ pub struct Identity {
     pub shared: u8,
     /// 1 when the name was removed: the file was deleted but is still open or cached.
     pub deleted: u8,
+    /// 1 when some process has it mapped shared, and may write through that.
+    pub mapped_writably: u8,
     /// Explicit padding.
-    pub reserved: [u8; 2],
+    pub reserved: u8,
     /// The first of the files that this inode keeps the pages of.
     pub owners: [OwnerRecord; OWNERS],
     /// `s_type->name`, zero-terminated.

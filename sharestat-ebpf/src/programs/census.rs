@@ -119,6 +119,9 @@ fn record(folio: &Folio, address: u64, inode: &Inode, order: u32, memcg: u64) ->
     if folio.is_mapped() {
         flags |= frame_flags::MAPPED;
     }
+    if inode.is_mapped_writably() {
+        flags |= frame_flags::MAPPED_WRITABLY;
+    }
     FrameRecord {
         inode: inode.address,
         ino: inode.ino,

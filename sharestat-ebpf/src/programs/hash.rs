@@ -77,11 +77,8 @@ fn refusal(inode: &Inode) -> u8 {
     if flags & layout!(mapping_inaccessible) != 0 {
         return page_status::UNREADABLE;
     }
-    if inode.is_tmpfs() {
-        let writers = access::read::<i32>(mapping + layout!(mapping_writable)).unwrap_or(1);
-        if writers > 0 {
-            return page_status::DIRTY;
-        }
+    if inode.is_tmpfs() && inode.is_mapped_writably() {
+        return page_status::DIRTY;
     }
     page_status::HASHED
 }

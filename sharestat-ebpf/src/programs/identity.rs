@@ -139,6 +139,7 @@ pub(crate) extern "C" fn describe(number: u64) -> u64 {
     slot.magic = inode.magic;
     slot.superblock = inode.superblock;
     slot.size = inode.size();
+    slot.mapped_writably = u8::from(inode.is_mapped_writably());
     slot.rdev = access::read(inode.address + layout!(inode_rdev)).unwrap_or(0);
     slot.nlink = access::read(inode.address + layout!(inode_links)).unwrap_or(0);
     slot.mode = access::read(inode.address + layout!(inode_mode)).unwrap_or(0);

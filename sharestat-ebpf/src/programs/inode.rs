@@ -72,6 +72,14 @@ impl Inode {
         self.address + layout!(inode_data)
     }
 
+    /// Whether a shared mapping may write to it (`mapping_writably_mapped`,
+    /// include/linux/fs.h): `i_mmap_writable` counts those, and is below 0 where they are
+    /// denied (sealed memfds).
+    #[inline(always)]
+    pub(crate) fn is_mapped_writably(&self) -> bool {
+        access::read::<i32>(self.mapping() + layout!(mapping_writable)).unwrap_or(1) > 0
+    }
+
     /// `i_size` in bytes.
     #[inline(always)]
     pub(crate) fn size(&self) -> u64 {

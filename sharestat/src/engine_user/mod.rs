@@ -7,6 +7,8 @@ pub(crate) mod cachestat;
 mod copy;
 mod error;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod page_flags;
 mod pages;
 mod shared_pages;
@@ -14,8 +16,13 @@ mod tally;
 mod walk;
 mod window;
 mod workers;
+mod writers;
 
-use std::{collections::HashMap, path::PathBuf, time::Instant};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use sharestat_ebpf::PAGE_SIZE;
 
@@ -37,6 +44,7 @@ use crate::{
 use shared_pages::{Keepers, SharedPages};
 use tally::Tally;
 use workers::Found;
+use writers::Writers;
 
 /// What to measure, and how.
 #[derive(Clone, Debug)]
@@ -68,6 +76,7 @@ pub fn scan(options: &ScanOptions, progress: &Progress) -> Result<Measurement, E
         identity: Identities::default(),
         filesystems: HashMap::new(),
         keepers: Keepers::default(),
+        writers: Writers::read(Path::new("/proc")),
     };
     let shared = SharedPages::of(&mounts);
     workers::run(
@@ -83,6 +92,7 @@ pub fn scan(options: &ScanOptions, progress: &Progress) -> Result<Measurement, E
     Resolver::host().resolve(&mut collected.identity);
     let mut notes = scope.notes;
     notes.extend(shared.note(scope.roots.iter().map(|root| root.dev)));
+    notes.extend(collected.writers.note());
     notes.extend(tally.notes(&rustix::system::uname().release().to_string_lossy()));
     Ok(Measurement {
         engine: Engine::User,
@@ -107,6 +117,8 @@ struct Collected<'m> {
     filesystems: HashMap<Dev, usize>,
     /// Files whose pages the kernel keeps once.
     keepers: Keepers,
+    /// Files that some process has mapped writably.
+    writers: Writers,
 }
 
 impl Collected<'_> {
@@ -117,6 +129,9 @@ impl Collected<'_> {
         let inode = self
             .keepers
             .of(key, &found.frames, || index.intern(key, clean));
+        if self.writers.have(root.dev, key.ino) {
+            self.index.map_writably(inode, true);
+        }
         for (page, observation) in &found.pages {
             self.index.insert(inode, *page, *observation);
         }

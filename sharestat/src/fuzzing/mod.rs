@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::{cli, derefs, identity, kernel, offline, snapshot};
+use crate::{cli, derefs, engine_user, identity, kernel, offline, snapshot};
 
 /// CPU time that one input may take, also in a debug build on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -102,6 +102,7 @@ pub const TARGETS: &[Target] = &[
     target("cgroup", identity::fuzzing::cgroup),
     target("digest", identity::fuzzing::digest),
     target("backing-file", identity::fuzzing::backing_file),
+    target("maps", engine_user::fuzzing::maps),
     target("btf", kernel::fuzzing::btf),
     target("ring", kernel::fuzzing::ring),
     target("host", documents::host),

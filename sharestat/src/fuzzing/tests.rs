@@ -71,6 +71,7 @@ tests! {
     cgroup: "cgroup",
     digest: "digest",
     backing_file: "backing-file",
+    maps: "maps",
     btf: "btf",
     ring: "ring",
     host: "host",

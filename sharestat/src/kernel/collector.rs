@@ -149,7 +149,7 @@ impl Collector {
         });
         let index = &measurement.index;
         unnamed.retain(|(inode, key)| index.key(*inode) == Some(key));
-        names.name(instrument, unnamed, &mut measurement.identity)?;
+        names.name(instrument, unnamed, measurement)?;
         unnamed.clear();
         resolver.resolve(&mut measurement.identity);
         memcgs.name(measurement.index.memcgs(), &mut measurement.identity);

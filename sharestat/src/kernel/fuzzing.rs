@@ -92,7 +92,8 @@ pub(super) const fn identity(state: u8, path: &[u8; PATH_BYTES]) -> Identity {
         owners_counted: 0,
         shared: 0,
         deleted: 0,
-        reserved: [0; 2],
+        mapped_writably: 0,
+        reserved: 0,
         owners: [OwnerRecord {
             inode: 0,
             ino: 0,

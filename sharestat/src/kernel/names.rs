@@ -23,7 +23,7 @@ use crate::{
     model::{
         inode::{Dev, InodeId, InodeKey},
         keyed::KeyedMap,
-        measurement::{FileIdentity, Filesystem, Identities, Place},
+        measurement::{FileIdentity, Filesystem, Identities, Measurement, Place},
         shared_files::{SharedBy, SharingFile},
     },
 };
@@ -202,13 +202,15 @@ impl Names {
         self.decided.retain(|_, wanted| *wanted);
     }
 
-    /// Names `inodes` and puts them into `identities`.
+    /// Names `inodes` and puts them into the identities of `measurement`; its index learns
+    /// which are mapped writably.
     pub(super) fn name(
         &mut self,
         instrument: &Instrument,
         inodes: &[(InodeId, InodeKey)],
-        identities: &mut Identities,
+        measurement: &mut Measurement,
     ) -> Result<(), Error> {
+        let identities = &mut measurement.identity;
         self.notice_devices(inodes.iter().map(|(_, key)| key.dev));
         let questions: Vec<Question> = inodes.iter().map(|(_, key)| Question::from(key)).collect();
         let mut answers = Vec::with_capacity(inodes.len());
@@ -226,6 +228,7 @@ impl Names {
         self.notice_devices(owners::devices(&all_owners));
         let mut all_owners = all_owners.into_iter();
         for (id, key, answer) in &answers {
+            measurement.index.map_writably(*id, answer.mapped_writably);
             let keeps = answer.owners_counted.is_some();
             let owners = keeps.then(|| all_owners.next()).flatten();
             match owners.filter(|owners| !owners.is_empty()) {

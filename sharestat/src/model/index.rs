@@ -93,13 +93,13 @@ impl ContentIndex {
         }
     }
 
-    /// The id of an inode, the same as long as it is known. `eligible` says whether its
-    /// pages have a clean state (not tmpfs); the first call decides.
-    pub fn intern(&mut self, key: InodeKey, eligible: bool) -> InodeId {
+    /// The id of an inode, the same as long as it is known. `clean_state` says whether its
+    /// pages have one (not tmpfs); the first call decides.
+    pub fn intern(&mut self, key: InodeKey, clean_state: bool) -> InodeId {
         if self.journal.is_some() && self.inodes.find(&key).is_none() {
-            self.note(|| Change::Intern(key, eligible));
+            self.note(|| Change::Intern(key, clean_state));
         }
-        self.inodes.intern(key, eligible)
+        self.inodes.intern(key, clean_state)
     }
 
     /// The id of an inode, when it is known.
@@ -125,11 +125,11 @@ impl ContentIndex {
             return;
         };
         let mut contested = false;
-        let eligible = record.eligible;
+        let clean_state = record.clean_state;
         let absent = Entry::new(now_ms, CONFIRMED);
         self.pages
             .fill(inode, run.first, run.last, absent, |_, entry, entered| {
-                if eligible {
+                if clean_state {
                     self.ledger.avoidable.added(entry.has(READ));
                     entry.set(READ);
                 }
@@ -200,7 +200,7 @@ impl ContentIndex {
             }
             let copies_left = self.ledger.leave(record, state);
             self.ledger.avoidable.sums.unknown += u64::from(entry.has(READ));
-            if reclaimed && record.eligible {
+            if reclaimed && record.clean_state {
                 self.ledger.reclaimed(inode, state, copies_left);
             }
             removed(RemovedPage {

@@ -10,11 +10,20 @@ use super::{
 #[derive(Clone, Debug)]
 pub(super) struct InodeRecord {
     pub(super) key: InodeKey,
-    /// Whether its pages have a clean state, so that they could be shared.
-    pub(super) eligible: bool,
+    /// Whether its pages have a clean state (not tmpfs).
+    pub(super) clean_state: bool,
+    /// Whether some process may write to it through a shared mapping.
+    pub(super) mapped_writably: bool,
     pub(super) resident: u64,
     pub(super) hashed: u64,
     pub(super) charges: Charges,
+}
+
+impl InodeRecord {
+    /// Whether its pages could be shared.
+    pub(super) const fn eligible(&self) -> bool {
+        self.clean_state && !self.mapped_writably
+    }
 }
 
 /// Gives out ids; an id is never given twice, so that one kept too long finds nothing
@@ -27,7 +36,7 @@ pub(super) struct InodeTable {
 }
 
 impl InodeTable {
-    pub(super) fn intern(&mut self, key: InodeKey, eligible: bool) -> InodeId {
+    pub(super) fn intern(&mut self, key: InodeKey, clean_state: bool) -> InodeId {
         let id = *self.ids.entry(key).or_insert_with(|| {
             let id = InodeId(self.next);
             self.next += 1;
@@ -35,7 +44,8 @@ impl InodeTable {
         });
         self.records.entry(id).or_insert(InodeRecord {
             key,
-            eligible,
+            clean_state,
+            mapped_writably: false,
             resident: 0,
             hashed: 0,
             charges: Charges::default(),

@@ -17,7 +17,7 @@ use super::{
 /// One change of an index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
-    /// An inode got the next id.
+    /// An inode got the next id; whether its pages have a clean state.
     Intern(InodeKey, bool),
     /// Pages entered the page cache at this time.
     Add(Pages, u32),
@@ -49,6 +49,8 @@ pub enum Change {
     Reclaim(Pages, u32),
     /// A hook hashed consecutive pages that are about to leave.
     Leaving(InodeId, PageIndex, Vec<ContentHash>),
+    /// Whether an inode is mapped shared and writably.
+    MapWritably(InodeId, bool),
 }
 
 /// Consecutive pages of one inode.
@@ -94,8 +96,8 @@ impl Change {
         retired: &mut dyn FnMut(InodeId),
     ) -> Result<(), Implausible> {
         match self {
-            Self::Intern(key, eligible) => {
-                index.intern(*key, *eligible);
+            Self::Intern(key, clean_state) => {
+                index.intern(*key, *clean_state);
             }
             Self::Add(run, now) => {
                 let Pages {
@@ -152,6 +154,7 @@ impl Change {
             Self::Leaving(inode, first, contents) => {
                 index.observe_leaving(*inode, *first, contents);
             }
+            Self::MapWritably(inode, mapped) => index.map_writably(*inode, *mapped),
             Self::Charge(run, memcg) => {
                 let Pages {
                     inode,

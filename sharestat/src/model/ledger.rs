@@ -100,6 +100,18 @@ impl Ledger {
             .reclaimed(inode, state.content(), copies, duplicates);
     }
 
+    /// Books the hashed pages of an inode as eligible or not.
+    pub(super) fn map_writably(&mut self, inode: &mut InodeRecord, mapped: bool) {
+        self.generation += 1;
+        if inode.eligible() {
+            self.eligible -= inode.hashed;
+        }
+        inode.mapped_writably = mapped;
+        if inode.eligible() {
+            self.eligible += inode.hashed;
+        }
+    }
+
     fn hashed(&self) -> u64 {
         self.resident - self.skipped.iter().sum::<u64>()
     }
@@ -111,7 +123,7 @@ impl Ledger {
             copies = self.contents.insert(content);
             inode.hashed += 1;
             self.activity.hashed += 1;
-            self.eligible += u64::from(inode.eligible);
+            self.eligible += u64::from(inode.eligible());
         }
         if let Some(reason) = state.skip_reason() {
             self.skipped[reason as usize] += 1;
@@ -126,7 +138,7 @@ impl Ledger {
         }
         state.content().map_or(0, |content| {
             inode.hashed -= 1;
-            self.eligible -= u64::from(inode.eligible);
+            self.eligible -= u64::from(inode.eligible());
             self.contents.remove(content)
         })
     }

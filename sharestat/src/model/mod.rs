@@ -46,3 +46,4 @@ mod unions;
 pub mod units;
 pub mod view;
 pub mod whole;
+mod writers;

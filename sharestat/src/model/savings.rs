@@ -16,7 +16,9 @@ use super::{
     offsets::by_offset,
     scopes::{Nearness, ScopeRow},
     units::Bytes,
+    view::InodeView,
     whole::{WholeClass, pages_in_common, whole_classes},
+    writers,
 };
 
 /// How sure a mechanism's classes are.
@@ -56,8 +58,8 @@ pub struct MechanismRow {
     pub confidence: Confidence,
     /// Where the saving is not all as sure: its parts.
     pub by_confidence: Vec<(Confidence, Bytes)>,
-    /// Why it does not save as much as `content`: reasons and bytes, which add up to the
-    /// difference.
+    /// Why it does not save what `content` would if nothing were mapped writably: reasons
+    /// and bytes, which add up to the difference.
     pub out_of_reach: Vec<(&'static str, Bytes)>,
     /// Of `erofs`: what is to be changed before it saves that, and how much of the saving
     /// each change is for.
@@ -153,9 +155,11 @@ pub fn savings_of(
         },
         || Nearness::of(duplicates, kin),
     );
+    let [held, held_zero] = writers::out_of_reach(duplicates, content, zero);
+    let held = (writers::REASON, held);
     let moved = ("same content at another offset", less(content, offset));
     let differs = ("files differ elsewhere", less(offset, whole.all));
-    let rest = |reach: Classes, reason| [(reason, less(content, reach))];
+    let rest = |reach: Classes, reason| [(reason, less(content, reach)), held];
     let (reflink, copy_up) = (nearness.reflink, nearness.copy_up);
     let image_file = nearness.image_file;
     let apart = (
@@ -163,18 +167,18 @@ pub fn savings_of(
         less(whole.all, whole.layer),
     );
     let mut mechanisms = vec![
-        content.row("content", &[]),
-        offset.row("offset", &[moved]),
+        content.row("content", &[held]),
+        offset.row("offset", &[moved, held]),
         MechanismRow {
             needs: most_first(whole.needs.clone()),
-            ..whole.row("erofs", whole.all, &[moved, differs])
+            ..whole.row("erofs", whole.all, &[moved, differs, held])
         },
-        whole.row("composefs", whole.all, &[moved, differs]),
-        whole.row("layer", whole.layer, &[moved, differs, apart]),
+        whole.row("composefs", whole.all, &[moved, differs, held]),
+        whole.row("layer", whole.layer, &[moved, differs, apart, held]),
         reflink.row("reflink", &rest(reflink, "no shared extent")),
         copy_up.row("copy-up", &rest(copy_up, "not copied up from there")),
         image_file.row("image-file", &rest(image_file, "not a cached image of it")),
-        zero.row("zero", &[]),
+        zero.row("zero", &[(writers::REASON, held_zero)]),
     ];
     if let Some(uncompared) = &identities.uncompared {
         uncompared.mark(&mut mechanisms, duplicates.index(), kin);
@@ -199,7 +203,7 @@ pub fn image_files(index: &ContentIndex, kin: &Kin<'_>) -> Vec<(InodeId, Bytes)>
     most_first(Nearness::of(&Duplicates::of(index), kin).image_files)
 }
 
-fn less(reach: Classes, part: Classes) -> Bytes {
+pub(super) fn less(reach: Classes, part: Classes) -> Bytes {
     Bytes::of_pages(reach.saved.saturating_sub(part.saved))
 }
 
@@ -322,16 +326,24 @@ pub(crate) fn at_one_path(identities: &Identities, files: &[InodeId]) -> Vec<Vec
         .collect()
 }
 
-/// Same content anywhere, and zero pages apart, of the pages that are eligible.
+/// Same content anywhere in eligible pages, and zero pages apart.
 pub(super) fn by_content(duplicates: &Duplicates<'_>) -> (Classes, Classes) {
-    let mut ineligible = duplicates.notes(0_u32);
-    let files = duplicates.files().filter(|(inode, _)| !inode.eligible);
+    by_content_of(duplicates, |inode| inode.eligible)
+}
+
+/// The same of the inodes that `counts` picks.
+pub(super) fn by_content_of<'i>(
+    duplicates: &Duplicates<'i>,
+    counts: impl Fn(&InodeView<'i>) -> bool,
+) -> (Classes, Classes) {
+    let mut left_out = duplicates.notes(0_u32);
+    let files = duplicates.files().filter(|(inode, _)| !counts(inode));
     for page in files.flat_map(|(_, own)| own) {
-        ineligible[page.number()] += 1;
+        left_out[page.number()] += 1;
     }
     let (mut classes, mut zero) = (Classes::default(), Classes::default());
     for (number, (_, copies)) in duplicates.contents().enumerate() {
-        let copies = u64::from(copies - ineligible[number]);
+        let copies = u64::from(copies - left_out[number]);
         if duplicates.is_zero(number) {
             zero.add(copies);
         } else {

@@ -13,7 +13,7 @@ use super::{
     layers::LayerId,
     savings::Classes,
     unions::Unions,
-    units::Bytes,
+    units::{Bytes, PageIndex},
 };
 
 /// The scopes in the order of nearness, `zero` before all.
@@ -278,21 +278,37 @@ impl Joiner<'_> {
         into.image_file.add_saved(saved);
     }
 
-    /// Copies in an upper file and in the lower file that it hides.
+    /// Copies in an upper file and in the lower file that it hides. Upper files that were
+    /// written alike and no longer hold what the lower one does are not joined by it.
     fn copy_ups(&mut self, copies: &[Copy], into: &mut Nearness) {
         let kin = self.kin;
         let sources = |copy: &Copy| {
             let sources = relations(kin, copy).map(|file| &file.copy_ups);
-            sources.into_iter().flatten().map(|id| u64::from(id.0))
+            sources.into_iter().flatten().copied()
+        };
+        let holds = |source: &InodeId| {
+            copies
+                .binary_search_by_key(source, |copy| copy.inode)
+                .is_ok()
         };
         into.joins[COPY_UP] += self.level(
             copies,
-            |copy, keys| keys.extend(sources(copy).map(|id| (id, 0, 0))),
+            |copy, keys| {
+                let held = sources(copy).filter(holds);
+                keys.extend(held.map(|id| (id.0.into(), 0, 0)));
+            },
             |_, _| {},
         );
+        let holds_there = |source: &InodeId, page: PageIndex| {
+            let at = copies.binary_search_by_key(&(*source, page), |copy| (copy.inode, copy.page));
+            at.is_ok()
+        };
         self.classes(
             copies,
-            |copy, keys| keys.extend(sources(copy).map(|id| (id, copy.page.0, 0))),
+            |copy, keys| {
+                let held = sources(copy).filter(|source| holds_there(source, copy.page));
+                keys.extend(held.map(|id| (id.0.into(), copy.page.0, 0)));
+            },
             &mut into.copy_up,
         );
     }

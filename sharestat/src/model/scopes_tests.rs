@@ -267,6 +267,34 @@ proptest! {
 }
 
 #[test]
+fn upper_files_that_were_written_alike_are_no_copies_of_the_lower_one() {
+    let sample = |ino, layer, contents: [u64; 2]| Sample {
+        ino,
+        subvolume: 0,
+        layer,
+        on_image: false,
+        path: 0,
+        extent: None,
+        pages: (0..).zip(contents).collect(),
+    };
+    let (index, identities, _) = build(&[
+        sample(1, 1, [10, 11]),
+        sample(2, 3, [10, 77]),
+        sample(3, 3, [10, 77]),
+    ]);
+    let kin = Kin::of(&index, &identities);
+    let rows = rows(&index, &kin);
+    let pages = |name: &str| {
+        let row = rows.iter().find(|row| row.name == name);
+        row.map(|row| row.duplicate.0 / 4096)
+    };
+    assert_eq!(["copy-up", "layer"].map(pages), [Some(2), Some(1)]);
+    let mechanisms = savings(&index, &identities).mechanisms;
+    let copy_up = mechanisms.iter().find(|row| row.name == "copy-up");
+    assert_eq!(copy_up.map(|row| row.saving), Some(Bytes::of_pages(2)));
+}
+
+#[test]
 fn without_layers_and_images_all_is_within_a_file_or_on_the_host() {
     let mut samples = Vec::new();
     for ino in 0..3 {

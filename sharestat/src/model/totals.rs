@@ -19,7 +19,8 @@ pub struct Totals {
     pub duplicate: u64,
     /// All copies of the zero page.
     pub zero_copies: u64,
-    /// Hashed pages of inodes that have a clean state, so that they could be shared.
+    /// Hashed pages of inodes that have a clean state and are not mapped writably, so that
+    /// they could be shared.
     pub eligible: u64,
     /// Inodes with at least one resident page.
     pub inodes: u64,

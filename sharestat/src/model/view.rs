@@ -16,8 +16,11 @@ pub struct InodeView<'a> {
     pub id: InodeId,
     /// What makes it itself.
     pub key: &'a InodeKey,
-    /// Whether its pages have a clean state, so that they could be shared.
+    /// Whether its pages could be shared: they have a clean state, and no process may write
+    /// to them through a shared mapping.
     pub eligible: bool,
+    /// Whether only such a mapping keeps them from being shared.
+    pub mapped_writably: bool,
     resident: u64,
     hashed: u64,
     charges: &'a Charges,
@@ -29,12 +32,19 @@ impl<'a> InodeView<'a> {
         Self {
             id,
             key: &record.key,
-            eligible: record.eligible,
+            eligible: record.eligible(),
+            mapped_writably: record.clean_state && record.mapped_writably,
             resident: record.resident,
             hashed: record.hashed,
             charges: &record.charges,
             pages,
         }
+    }
+
+    /// Whether its pages have a clean state (not tmpfs).
+    #[must_use]
+    pub const fn has_clean_state(&self) -> bool {
+        self.eligible || self.mapped_writably
     }
 
     /// Resident pages.

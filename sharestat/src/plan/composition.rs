@@ -19,6 +19,7 @@ use crate::model::{
     page::PageState,
     savings::{Confidence, at_one_path, image_files},
     units::{Bytes, PAGE_SIZE},
+    view::InodeView,
     whole::whole_classes,
 };
 
@@ -95,7 +96,7 @@ impl Composer {
         let cached_twice: HashMap<InodeId, Bytes> = image_files(index, &kin).into_iter().collect();
         let of_file = |inode| measurement.identity.files.get(&inode)?.place.layer;
         let host = self.carriers.intern(vec![Carrier::Host]);
-        for inode in index.inodes().filter(|inode| inode.eligible) {
+        for inode in index.inodes().filter(InodeView::has_clean_state) {
             let set = match of_file(inode.id).and_then(|layer| carried.get(&layer)) {
                 None if with_host => host,
                 Some(Some(set)) => *set,
@@ -112,9 +113,11 @@ impl Composer {
             }
             for (page, state) in inode.pages() {
                 let keys = match state {
-                    // Most contents have one copy: they need no look-up by any key.
+                    // Most contents have one copy: they need no look-up by any key. Nor
+                    // does what no mechanism takes, as it is mapped writably.
                     PageState::Hashed(content)
-                        if content != index.zero()
+                        if inode.eligible
+                            && content != index.zero()
                             && (self.several || index.copies(content) > 1) =>
                     {
                         let origin = unchanged.origin(inode.id, page);

@@ -6,7 +6,7 @@ use std::{collections::HashMap, time::Duration};
 use hdrhistogram::Histogram;
 
 use super::containers::Running;
-use crate::model::{layers::LayerId, measurement::Measurement, units::Bytes};
+use crate::model::{layers::LayerId, measurement::Measurement, units::Bytes, view::InodeView};
 
 /// What containers had resident at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Residency {
     pub fn of(measurement: &Measurement, running: &[Running], images: &[Option<usize>]) -> Self {
         let mut layers: HashMap<LayerId, u64> = HashMap::new();
         let index = &measurement.index;
-        for inode in index.inodes().filter(|inode| inode.eligible) {
+        for inode in index.inodes().filter(InodeView::has_clean_state) {
             let file = measurement.identity.files.get(&inode.id);
             if let Some(layer) = file.and_then(|file| file.place.layer) {
                 *layers.entry(layer).or_default() += Bytes::of_pages(inode.resident()).0;

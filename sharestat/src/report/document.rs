@@ -248,7 +248,8 @@ pub struct Mechanism {
     /// The saving by confidence, where it is not all as sure.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_confidence: Vec<SureBytes>,
-    /// Why it does not save as much as `content`; adds up to the difference.
+    /// Why it does not save what `content` would if no file were mapped writably; adds up to
+    /// the difference.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub out_of_reach: Vec<Reason>,
     /// Of `erofs`, from `scan`: what is to be changed before it saves that; adds up to the
@@ -274,7 +275,7 @@ impl Mechanism {
         words
     }
 
-    /// Why it does not save as much as `content`, in words; empty when it does.
+    /// Why it does not save what `content` could, in words; empty when it does.
     #[must_use]
     pub fn beyond(&self) -> String {
         let reasons = self.out_of_reach.iter();

@@ -77,6 +77,13 @@ impl<'plan> Observed<'plan> {
         self
     }
 
+    /// Says that a process may write to the file through a shared mapping: nothing of it is
+    /// eligible.
+    pub(crate) fn mapped_writably(mut self) -> Self {
+        self.eligible = false;
+        self
+    }
+
     /// Says that the report may as well show the file below `root`.
     pub(crate) fn or_below(mut self, root: &Path) -> Self {
         self.roots.push(root.to_owned());

@@ -75,6 +75,8 @@ impl Collector {
             let Some(id) = self.place(key, tmpfs) else {
                 continue;
             };
+            let mapped_writably = frames[0].flags & frame_flags::MAPPED_WRITABLY != 0;
+            self.measurement.index.map_writably(id, mapped_writably);
             for run in frames.chunk_by(continues) {
                 let pages = run.iter().map(pages_of).sum();
                 let mut folios = run.iter().peekable();

@@ -48,12 +48,18 @@ fn text_of(bytes: &[u8]) -> String {
 
 /// What is known of one inode.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what is true of a file does not depend on the rest"
+)]
 pub(super) struct Answer {
     pub(super) path: Option<Vec<u8>>,
     /// Nothing of the path was cut off.
     pub(super) whole_path: bool,
     pub(super) regular: bool,
     pub(super) deleted: bool,
+    /// Some process may write to it through a shared mapping.
+    pub(super) mapped_writably: bool,
     pub(super) size: u64,
     pub(super) links: u32,
     /// Device behind a block-device inode.
@@ -78,6 +84,7 @@ impl From<&Identity> for Answer {
             whole_path: identity.path_state != path_state::CUT,
             regular: file_type == REGULAR,
             deleted: valid && identity.deleted == 1,
+            mapped_writably: valid && identity.mapped_writably == 1,
             size: if valid { identity.size } else { 0 },
             links: if valid { identity.nlink } else { 0 },
             rdev: (file_type == BLOCK_DEVICE).then_some(Dev(identity.rdev)),

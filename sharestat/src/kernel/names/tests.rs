@@ -20,6 +20,7 @@ fn answer(path: Option<&str>, whole_path: bool) -> Answer {
         whole_path,
         regular: true,
         deleted: false,
+        mapped_writably: false,
         size: 0,
         links: 1,
         rdev: None,

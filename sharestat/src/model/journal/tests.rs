@@ -62,6 +62,7 @@ fn act(index: &mut ContentIndex, step: (u8, u32, u64, u64, u64)) {
             let contents = (0..pages).map(|page| ContentHash(content + page / 2));
             index.observe_leaving(inode, first, &contents.collect::<Vec<_>>());
         }
+        18 => index.map_writably(inode, content % 2 == 0),
         _ => index.retire_empty(&mut |_| {}),
     }
 }
@@ -80,7 +81,7 @@ fn all_pages(index: &ContentIndex) -> Vec<(InodeId, InodeKey, PageIndex, PageSta
 proptest! {
     #[test]
     fn the_journal_makes_the_same_index(
-        steps in proptest::collection::vec((0_u8..19, 0_u32..4, 0_u64..90, 1_u64..40, 0_u64..9), 1..120),
+        steps in proptest::collection::vec((0_u8..20, 0_u32..4, 0_u64..90, 1_u64..40, 0_u64..9), 1..120),
     ) {
         let tape = Tape::default();
         let mut live = ContentIndex::new(ZERO);

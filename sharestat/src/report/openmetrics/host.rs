@@ -24,7 +24,7 @@ pub(crate) fn sums(totals: &TotalBytes, coverage: &Coverage) -> Vec<Family> {
         skipped(coverage),
         sum(
             "eligible",
-            "Hashed, clean, where pages have a clean state: what could be shared",
+            "Hashed, clean, not mapped writably, where pages have a clean state: what could be shared",
             totals.eligible_bytes,
         ),
         sum(

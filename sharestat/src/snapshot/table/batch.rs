@@ -31,6 +31,7 @@ pub(super) struct Names {
     size: u64,
     deleted: bool,
     eligible: bool,
+    mapped_writably: bool,
 }
 
 /// Consecutive pages in the same state; those with different contents are rows of their
@@ -100,6 +101,7 @@ pub(super) fn names(measurement: &Measurement, inode: &InodeView<'_>, number: u3
         size: file.map_or(0, |file| file.size),
         deleted: file.is_some_and(|file| file.deleted),
         eligible: inode.eligible,
+        mapped_writably: inode.mapped_writably,
     }
 }
 
@@ -148,6 +150,7 @@ pub(super) struct Batch {
     size: Vec<i64>,
     deleted: Vec<bool>,
     eligible: Vec<bool>,
+    mapped_writably: Vec<bool>,
     index: Vec<i64>,
     pages: Vec<i64>,
     state: Vec<ByteArray>,
@@ -177,6 +180,7 @@ impl Batch {
         self.size.push(names.size.cast_signed());
         self.deleted.push(names.deleted);
         self.eligible.push(names.eligible);
+        self.mapped_writably.push(names.mapped_writably);
         self.index.push(row.index.cast_signed());
         self.pages.push(row.pages.cast_signed());
         self.state.push(ByteArray::from(row.state));
@@ -205,6 +209,7 @@ impl Batch {
         numbers(out, &batch.size, None)?;
         flags(out, &batch.deleted)?;
         flags(out, &batch.eligible)?;
+        flags(out, &batch.mapped_writably)?;
         numbers(out, &batch.index, None)?;
         numbers(out, &batch.pages, None)?;
         texts(out, &batch.state, None)?;

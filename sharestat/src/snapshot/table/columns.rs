@@ -24,6 +24,7 @@ message pages {
   required int64 size (INTEGER(64, false));
   required boolean deleted;
   required boolean eligible;
+  required boolean mapped_writably;
   required int64 index (INTEGER(64, false));
   required int64 pages (INTEGER(64, false));
   required binary state (STRING);

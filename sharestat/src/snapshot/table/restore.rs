@@ -139,7 +139,11 @@ impl<'h> Restorer<'h> {
             generation: rows.generation[at].cast_unsigned(),
             subvolume: 0,
         };
-        let inode = self.index.intern(key, rows.eligible[at]);
+        let told = |flags: &[bool]| flags.get(at).is_some_and(|is| *is);
+        let mapped_writably = told(&rows.mapped_writably);
+        let clean_state = rows.eligible[at] || mapped_writably;
+        let inode = self.index.intern(key, clean_state);
+        self.index.map_writably(inode, mapped_writably);
         let filesystem = self.filesystem(dev, text(&rows.fs[at])?, text(&rows.fs_type[at])?);
         let path = text(&rows.path[at])?;
         self.identity.files.insert(
@@ -148,7 +152,7 @@ impl<'h> Restorer<'h> {
                 filesystem,
                 named: path != format!("{dev}:{}", key.ino),
                 path,
-                deleted: rows.deleted.get(at).is_some_and(|deleted| *deleted),
+                deleted: told(&rows.deleted),
                 size: rows.size[at].cast_unsigned(),
                 links: 1,
                 place: Place::default(),

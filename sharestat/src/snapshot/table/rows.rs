@@ -51,6 +51,8 @@ pub(super) struct Rows {
     /// None in tables of before it was a column.
     pub(super) deleted: Vec<bool>,
     pub(super) eligible: Vec<bool>,
+    /// As `deleted`.
+    pub(super) mapped_writably: Vec<bool>,
     pub(super) index: Vec<i64>,
     pub(super) pages: Vec<i64>,
     pub(super) state: Vec<ByteArray>,
@@ -79,11 +81,9 @@ impl Rows {
             ino: from.longs("ino")?.required(),
             generation: from.ints("generation")?,
             size: from.longs("size")?.required(),
-            deleted: match from.position("deleted") {
-                Some(_) => from.flags("deleted")?,
-                None => Vec::new(),
-            },
+            deleted: from.later_flags("deleted")?,
             eligible: from.flags("eligible")?,
+            mapped_writably: from.later_flags("mapped_writably")?,
             index: from.longs("index")?.required(),
             pages: from.longs("pages")?.required(),
             state: from.texts("state")?.required(),
@@ -151,6 +151,14 @@ impl Group<'_> {
                 self.whole(reader, optional, name)
             }
             _ => Err(other_kind(name)),
+        }
+    }
+
+    /// Flags that tables did not have from the beginning.
+    fn later_flags(&self, name: &str) -> Result<Vec<bool>> {
+        match self.position(name) {
+            Some(_) => self.flags(name),
+            None => Ok(Vec::new()),
         }
     }
 

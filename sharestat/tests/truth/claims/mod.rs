@@ -31,3 +31,4 @@ mod top_in_a_pipe;
 mod unresolved;
 mod whole_files;
 mod whole_host;
+mod writably_mapped;

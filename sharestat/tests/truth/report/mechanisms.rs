@@ -22,15 +22,24 @@ impl Report {
 
     /// What a mechanism waits for: reasons and bytes.
     pub(crate) fn needs(&self, mechanism: &str) -> Vec<(String, u64)> {
+        self.reasons(mechanism, "needs")
+    }
+
+    /// What a mechanism does not reach: reasons and bytes.
+    pub(crate) fn out_of_reach(&self, mechanism: &str) -> Vec<(String, u64)> {
+        self.reasons(mechanism, "out_of_reach")
+    }
+
+    fn reasons(&self, mechanism: &str, list: &str) -> Vec<(String, u64)> {
         let mut rows = self.list("mechanisms").iter();
         let row = rows.find(|row| row["name"] == mechanism);
         let row = row.unwrap_or_else(|| panic!("no mechanism '{mechanism}'"));
-        let needs = row["needs"].as_array().into_iter().flatten();
-        let part = |need: &Value| {
-            let why = need["reason"].as_str().unwrap_or("").to_owned();
-            (why, need["bytes"].as_u64().unwrap_or(0))
+        let reasons = row[list].as_array().into_iter().flatten();
+        let part = |reason: &Value| {
+            let why = reason["reason"].as_str().unwrap_or("").to_owned();
+            (why, reason["bytes"].as_u64().unwrap_or(0))
         };
-        needs.map(part).collect()
+        reasons.map(part).collect()
     }
 
     /// What the advice for a mechanism says it would save, and its largest cause; nothing
