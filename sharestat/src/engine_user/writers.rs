@@ -1,5 +1,5 @@
 //! Which files some process has mapped shared and writably, as `/proc/PID/maps` tells it
-//! (`show_map_vma`, fs/proc/task_mmu.c): by device of the superblock and inode number.
+//! (`show_map_vma` of `fs/proc/task_mmu.c`): by device of the superblock and inode number.
 
 use std::{collections::HashSet, fs, io, path::Path};
 

@@ -34,7 +34,7 @@ pub(super) fn out_of_reach(index: &ContentIndex, content: Classes, zero: Classes
     if !index.inodes().any(|inode| inode.mapped_writably) {
         return [Bytes(0); 2];
     }
-    let (all, all_zero) = by_content_of(index, |inode| inode.has_clean_state());
+    let (all, all_zero) = by_content_of(index, |inode| inode.eligible || inode.mapped_writably);
     [less(all, content), less(all_zero, zero)]
 }
 

@@ -48,6 +48,10 @@ fn text_of(bytes: &[u8]) -> String {
 
 /// What is known of one inode.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what is true of a file does not depend on the rest"
+)]
 pub(super) struct Answer {
     pub(super) path: Option<Vec<u8>>,
     /// Nothing of the path was cut off.
