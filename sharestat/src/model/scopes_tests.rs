@@ -91,12 +91,15 @@ fn layers() -> Layers {
             layer(LayerKind::Lower, &[0, 1]),
             layer(LayerKind::Upper, &[]),
             layer(LayerKind::ImageFile, &[]),
+            layer(LayerKind::Upper, &[]),
         ],
         images: vec![image(&[1, 2]), image(&[2])],
-        stacks: vec![Stack {
-            upper: Some(LayerId(3)),
-            lowers: vec![LayerId(1)],
-        }],
+        stacks: [3, 5]
+            .map(|upper| Stack {
+                upper: Some(LayerId(upper)),
+                lowers: vec![LayerId(1)],
+            })
+            .into(),
         ..Layers::default()
     }
 }
@@ -280,7 +283,7 @@ fn upper_files_that_were_written_alike_are_no_copies_of_the_lower_one() {
     let (index, identities, _) = build(&[
         sample(1, 1, [10, 11]),
         sample(2, 3, [10, 77]),
-        sample(3, 3, [10, 77]),
+        sample(3, 5, [10, 77]),
     ]);
     let kin = Kin::of(&index, &identities);
     let rows = rows(&index, &kin);
@@ -288,7 +291,7 @@ fn upper_files_that_were_written_alike_are_no_copies_of_the_lower_one() {
         let row = rows.iter().find(|row| row.name == name);
         row.map(|row| row.duplicate.0 / 4096)
     };
-    assert_eq!(["copy-up", "layer"].map(pages), [Some(2), Some(1)]);
+    assert_eq!(["copy-up", "cross-layer"].map(pages), [Some(2), Some(1)]);
     let mechanisms = savings(&index, &identities).mechanisms;
     let copy_up = mechanisms.iter().find(|row| row.name == "copy-up");
     assert_eq!(copy_up.map(|row| row.saving), Some(Bytes::of_pages(2)));
