@@ -188,12 +188,12 @@ fn assert_about(pages: u64, planned: u64) {
     );
 }
 
-/// Compacts memory until pages have moved, which at least some of ours do; in a machine that
-/// has just started there may be no gap to fill before something was freed.
+/// Compacts memory until pages have moved, which at least some of ours do. Compaction takes
+/// from low in memory and puts into gaps above: there may be none above ours at first.
 fn compact(stage: &Stage) -> Outcome {
-    const TRIES: usize = 5;
+    const TRIES: usize = 12;
     let before = migrated();
-    for _ in 0..TRIES {
+    for attempt in 1..=TRIES {
         let frames = stage.frames();
         fs::write("/proc/sys/vm/compact_memory", "1")
             .map_err(|error| Skip(format!("this kernel does not compact memory: {error}")))?;
@@ -203,10 +203,12 @@ fn compact(stage: &Stage) -> Outcome {
             say(&format!("compaction moved {moved} of our pages"));
             return Ok(());
         }
-        // Gaps below what lies highest.
-        drop(vec![1_u8; 64 << 20]);
+        // Ours are read anew around what this holds, and what it held is a gap afterwards;
+        // where that comes to lie is luck.
+        let held = vec![1_u8; attempt * (64 << 20)];
         residency::drop_all_caches();
         corpus::read_all(&stage.plan, stage.root());
+        drop(std::hint::black_box(held));
     }
     panic!("in {TRIES} tries compaction moved none of our pages: the stage is not set")
 }
