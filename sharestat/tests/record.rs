@@ -3,6 +3,7 @@
 //!
 //! The binary is `SHARESTAT_BIN`, else the one that was built with the test. Needs root.
 
+mod mincore;
 mod skip;
 
 use std::{
@@ -81,17 +82,13 @@ fn pages(path: &Path, count: u32) {
     file.sync_all().expect("synced");
 }
 
-/// Pages of a file that are cached, by `mincore`, which does not touch them.
+/// Pages of a file that are cached.
 fn cached(path: &Path) -> u64 {
     let file = File::open(path).expect("a file");
     // SAFETY: nobody shortens the file while it is mapped.
     let map = unsafe { MmapOptions::new().map(&file) }.expect("mapped");
-    let mut states = vec![0_u8; map.len().div_ceil(4096)];
-    let address = map.as_ptr().cast_mut().cast();
-    // SAFETY: the range is that of a live mapping, and there is one byte per page.
-    let result = unsafe { libc::mincore(address, map.len(), states.as_mut_ptr()) };
-    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
-    states.iter().filter(|&&state| state & 1 == 1).count() as u64
+    let states = mincore::cached_in(&map).into_iter();
+    states.filter(|&is| is).count() as u64
 }
 
 /// Files of so many pages, in the end: whether the machine has left all of them in the

@@ -1,5 +1,5 @@
 //! What each memory cgroup is charged for: one row per cgroup, from one pass over all
-//! pages. Every page is charged to one cgroup, so the rows add up to the host.
+//! files and their duplicates. Every page is charged to one cgroup, so the rows add up to the host.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -73,7 +73,7 @@ fn resident_by_memcg(inode: &InodeView<'_>) -> Vec<(Option<MemcgId>, u64)> {
 }
 
 /// One row for each memory cgroup with resident pages, by id; `None` is what nothing is
-/// known of. Takes 4 bytes per distinct content while it runs.
+/// known of. Takes 4 bytes per content with another copy while it runs.
 #[must_use]
 pub fn memcg_rows(duplicates: &Duplicates<'_>) -> Vec<(Option<MemcgId>, GroupRow)> {
     let index = duplicates.index();
@@ -96,18 +96,18 @@ pub fn memcg_rows(duplicates: &Duplicates<'_>) -> Vec<(Option<MemcgId>, GroupRow
     // What no other page holds: all that is hashed, for now.
     let mut unique = vec![0_u64; rows.len()];
     for (inode, own) in duplicates.files() {
-        let number_at = Charge::of(&inode, &numbers);
-        match number_at.starts[..] {
+        let charge = Charge::of(&inode, &numbers);
+        match charge.starts[..] {
             [] => continue,
             [(_, only)] => unique[only as usize] += inode.hashed(),
             _ => {
-                let mut at = number_at.cursor();
+                let mut at = charge.cursor();
                 for (page, _) in inode.contents() {
                     unique[at.number(page) as usize] += 1;
                 }
             }
         }
-        let mut at = number_at.cursor();
+        let mut at = charge.cursor();
         for page in own {
             let number = at.number(page.page());
             duplicate[number as usize] += 1;

@@ -196,11 +196,11 @@ pub fn savings_of(
 /// What each image file would save if it were not cached, most first: [`Savings::image_files`]
 /// without the rest.
 #[must_use]
-pub fn image_files(index: &ContentIndex, kin: &Kin<'_>) -> Vec<(InodeId, Bytes)> {
+pub fn image_files(duplicates: &Duplicates<'_>, kin: &Kin<'_>) -> Vec<(InodeId, Bytes)> {
     if !kin.has_images() {
         return Vec::new();
     }
-    most_first(Nearness::of(&Duplicates::of(index), kin).image_files)
+    most_first(Nearness::of(duplicates, kin).image_files)
 }
 
 pub(super) fn less(reach: Classes, part: Classes) -> Bytes {

@@ -21,8 +21,8 @@ pub struct SharedRow {
 }
 
 /// One row for each of `groups` groups, numbered from 0; `groups_of` tells those of a
-/// file. Takes one pass over the pages of files that are in groups, and 8 bytes per
-/// content while it runs.
+/// file. Takes one pass over the duplicates, and 8 bytes per content of theirs while it
+/// runs.
 #[must_use]
 pub fn shared_rows<'g>(
     duplicates: &Duplicates<'_>,

@@ -91,9 +91,11 @@ impl Composer {
         let carried = self.number(running, images);
         let index = &measurement.index;
         let kin = Kin::of(index, &measurement.identity);
-        let equal = self.equal_files(measurement, &kin);
+        let duplicates = Duplicates::of(index);
+        let equal = self.equal_files(measurement, &duplicates, &kin);
         let unchanged = Unchanged::of(index, &kin);
-        let cached_twice: HashMap<InodeId, Bytes> = image_files(index, &kin).into_iter().collect();
+        let cached_twice = image_files(&duplicates, &kin);
+        let cached_twice: HashMap<InodeId, Bytes> = cached_twice.into_iter().collect();
         let of_file = |inode| measurement.identity.files.get(&inode)?.place.layer;
         let host = self.carriers.intern(vec![Carrier::Host]);
         for inode in index.inodes().filter(InodeView::has_clean_state) {
@@ -186,14 +188,18 @@ impl Composer {
         carried.into_iter().map(set).collect()
     }
 
-    fn equal_files(&mut self, measurement: &Measurement, kin: &Kin<'_>) -> EqualFiles {
-        let (index, identities) = (&measurement.index, &measurement.identity);
-        let duplicates = Duplicates::of(index);
-        let rows = survey_files(&duplicates).rows;
+    fn equal_files(
+        &mut self,
+        measurement: &Measurement,
+        duplicates: &Duplicates<'_>,
+        kin: &Kin<'_>,
+    ) -> EqualFiles {
+        let identities = &measurement.identity;
+        let rows = survey_files(duplicates).rows;
         let mut equal = EqualFiles::default();
         // Classes of different measurements are different classes.
         let mut number = self.measurements << 40;
-        for class in whole_classes(&duplicates, identities, kin, &rows) {
+        for class in whole_classes(duplicates, identities, kin, &rows) {
             self.probable |= class.confidence == Confidence::Probable;
             for files in at_one_path(identities, &class.files) {
                 number += 1;

@@ -17,6 +17,8 @@ mod harness;
 mod host_memory;
 mod live_top;
 mod memcg;
+#[path = "../mincore/mod.rs"]
+mod mincore;
 mod mount;
 mod page_flags;
 mod recording;

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::FileExt as _, path::Path};
 
 use memmap2::Mmap;
 
-use crate::{corpus::PAGE, harness::OrFail, residency};
+use crate::{corpus::PAGE, harness::OrFail, mincore, residency};
 
 /// Bit of each flag in `/proc/kpageflags` (include/uapi/linux/kernel-page-flags.h).
 pub(crate) mod bit {
@@ -55,7 +55,7 @@ fn frames_of(map: &Mmap) -> Vec<Option<u64>> {
     const PRESENT: u64 = 1 << 63;
     const FRAME: u64 = (1 << 55) - 1;
     let pagemap = fs::File::open("/proc/self/pagemap").or_fail("opening '/proc/self/pagemap'");
-    let cached = residency::cached_in(map);
+    let cached = mincore::cached_in(map);
     let frame_of = |page: usize| {
         // Maps the page, so that pagemap shows its frame.
         std::hint::black_box(map[page * PAGE]);

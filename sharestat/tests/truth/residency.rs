@@ -14,6 +14,7 @@ use crate::{
     corpus::{PAGE, Page, PlannedFile},
     expectation::{Fate, Observed},
     harness::OrFail,
+    mincore::cached_in,
 };
 
 fn open(path: &Path) -> fs::File {
@@ -104,21 +105,6 @@ fn pages_in_cache(file: &fs::File) -> Option<u64> {
 /// For each page of the file, whether it is in the page cache.
 pub(crate) fn cached_pages(path: &Path) -> Vec<bool> {
     map(path).map_or_else(Vec::new, |map| cached_in(&map))
-}
-
-/// As [`cached_pages`], of a mapping.
-pub(crate) fn cached_in(map: &Mmap) -> Vec<bool> {
-    let mut states = vec![0_u8; map.len().div_ceil(PAGE)];
-    // SAFETY: the range is that of a live mapping, and there is one byte per page.
-    let result = unsafe {
-        libc::mincore(
-            map.as_ptr().cast_mut().cast(),
-            map.len(),
-            states.as_mut_ptr(),
-        )
-    };
-    assert_eq!(result, 0, "mincore: {}", std::io::Error::last_os_error());
-    states.iter().map(|state| state & 1 == 1).collect()
 }
 
 /// Whether every page of every file is cached, holes excepted where the filesystem does

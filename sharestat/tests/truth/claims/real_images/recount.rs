@@ -12,7 +12,7 @@ use std::{
 
 use memmap2::Mmap;
 
-use crate::{corpus::PAGE, harness::OrFail as _, residency};
+use crate::{corpus::PAGE, harness::OrFail as _, mincore, residency};
 
 /// A file of a layer.
 struct File {
@@ -69,7 +69,7 @@ impl Layers {
     /// Which pages are cached, file by file.
     pub(super) fn cached(&self) -> Vec<Vec<bool>> {
         let files = self.files.iter();
-        files.map(|file| residency::cached_in(&file.map)).collect()
+        files.map(|file| mincore::cached_in(&file.map)).collect()
     }
 
     /// Counts, when all is cached.
