@@ -101,6 +101,10 @@ fn without(all: &[String], left_out: &str) -> Vec<String> {
 }
 
 fn scan(capabilities: &[String], data: &Path) -> Output {
+    // A host may have reclaimed some of the pages on its own account.
+    for file in fs::read_dir(data).expect("a directory") {
+        fs::read(file.expect("a file").path()).expect("it reads");
+    }
     let mut command = with(capabilities);
     command
         .args(["scan", "--format", "json", "--path"])
