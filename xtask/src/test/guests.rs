@@ -11,7 +11,12 @@ use std::{
 
 use anyhow::Result;
 
-use super::summary::{Summary, Tally};
+use super::{
+    again::{self, SecondTry},
+    failures::{Failure, TESTS_IN},
+    outcome::Outcome,
+    summary::{Summary, Tally},
+};
 use crate::{
     cache::Cache,
     guest_build::Artifact,
@@ -46,6 +51,7 @@ pub(super) struct Plan<'a> {
 struct Report {
     kernel: Kernel,
     summary: Summary,
+    failures: Vec<Failure>,
     ending: Result<Ending>,
     took: Duration,
 }
@@ -55,10 +61,10 @@ struct Report {
 ///
 /// # Errors
 /// When a kernel or what guests need cannot be had.
-pub(super) fn run(plan: &Plan<'_>, series: &[Series]) -> Result<Tally> {
+pub(super) fn run(plan: &Plan<'_>, series: &[Series]) -> Result<Outcome> {
     if !plan.programs.iter().any(|program| program.test) {
         println!("there are no integration tests: no guest is booted");
-        return Ok(Tally::default());
+        return Ok(Outcome::default());
     }
     setup::for_guests(plan.cache)?;
     let kernels = series
@@ -84,17 +90,48 @@ pub(super) fn run(plan: &Plan<'_>, series: &[Series]) -> Result<Tally> {
             .collect()
     });
     reports.sort_by_key(|report| report.kernel.series);
-    let mut tally = Tally {
-        failed: (series.len() - reports.len()) as u64,
-        ..Tally::default()
-    };
-    for report in &reports {
-        tally += print(report);
+    let mut sum = Outcome::default();
+    sum.tally.failed = (series.len() - reports.len()) as u64;
+    for report in reports {
+        let tally = print(&report);
+        sum += Outcome::new(&report.kernel.series.to_string(), tally, report.failures);
     }
-    Ok(tally)
+    Ok(sum)
 }
 
 fn boot(plan: &Plan<'_>, kernel: Kernel) -> Report {
+    let begun = Instant::now();
+    let mut summary = Summary::default();
+    let ending = boot_for(
+        plan,
+        &kernel,
+        script(plan.programs, plan.arguments),
+        |line| {
+            summary.take(line);
+        },
+    );
+    let mut failures = summary.failures();
+    if matches!(ending, Ok(Ending::Exited(_)))
+        && again::is_due(&failures, summary.tally().failed, plan.arguments)
+    {
+        try_again(plan, &kernel, &mut failures);
+    }
+    Report {
+        kernel,
+        summary,
+        failures,
+        ending,
+        took: begun.elapsed(),
+    }
+}
+
+/// Boots `kernel` for one `script`, and shows and hands over each line that it prints.
+fn boot_for(
+    plan: &Plan<'_>,
+    kernel: &Kernel,
+    script: String,
+    mut take: impl FnMut(&str) + Send,
+) -> Result<Ending> {
     let series = kernel.series;
     let mut machine = plan.machine.clone();
     machine.parameters = format!("{PARAMETERS} {}", machine.parameters);
@@ -103,20 +140,30 @@ fn boot(plan: &Plan<'_>, kernel: Kernel) -> Report {
         machine,
         time_out: Some(plan.time_out),
         cargo: plan.programs.iter().map(cargo).collect(),
-        command: script(plan.programs, plan.arguments),
+        command: script,
     };
-    let begun = Instant::now();
-    let mut summary = Summary::default();
-    let mut take = |line: &str| {
+    let mut shown = |line: &str| {
         println!("[{series}] {line}");
-        summary.take(line);
+        take(line);
     };
-    let ending = vm::boot(plan.cache, &guest, Output::Lines(&mut take));
-    Report {
-        kernel,
-        summary,
-        ending,
-        took: begun.elapsed(),
+    vm::boot(plan.cache, &guest, Output::Lines(&mut shown))
+}
+
+/// Gives each test of `failures` a second try, alone, in one fresh guest.
+fn try_again(plan: &Plan<'_>, kernel: &Kernel, failures: &mut [Failure]) {
+    let script = second_script(plan.programs, failures);
+    let mut tries: Vec<SecondTry> = Vec::new();
+    let ending = boot_for(plan, kernel, script, |line| {
+        if line.starts_with(TESTS_IN) {
+            tries.push(SecondTry::default());
+        } else if let Some(second) = tries.last_mut() {
+            second.take(line);
+        }
+    });
+    if matches!(ending, Ok(Ending::Exited(_))) {
+        for (failure, second) in failures.iter_mut().zip(&tries) {
+            failure.end = second.end();
+        }
     }
 }
 
@@ -146,11 +193,32 @@ fn script(programs: &[Artifact], arguments: &[String]) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(
             script,
-            "echo 'tests in {name}'\n{place} --test-threads=1 --color never {arguments} || {{ \
+            "echo '{TESTS_IN}{name}'\n{place} --test-threads=1 --color never {arguments} || {{ \
              echo \"{name} ended with $?\"; failed=1; }}"
         );
     }
     script.push_str("exit $failed\n");
+    script
+}
+
+/// The shell script that runs each failed test once more, by itself.
+fn second_script(programs: &[Artifact], failures: &[Failure]) -> String {
+    let mut script = String::from("exec 2>&1\n");
+    for failure in failures {
+        let program = programs
+            .iter()
+            .find(|program| program.test && program.name == failure.binary);
+        if let Some(program) = program {
+            let _ = writeln!(
+                script,
+                "echo '{TESTS_IN}{}'\n{} --test-threads=1 --color never --exact {}",
+                program.name,
+                place(program),
+                shell_words(std::slice::from_ref(&failure.name))
+            );
+        }
+    }
+    script.push_str("exit 0\n");
     script
 }
 
@@ -162,6 +230,7 @@ fn print(report: &Report) -> Tally {
         summary,
         ending,
         took,
+        ..
     } = report;
     println!(
         "\nkernel {} ({}), {} s",
@@ -225,6 +294,25 @@ mod tests {
              echo 'tests in live'\n/guest/tests/live --test-threads=1 --color never 'overlay' || { \
              echo \"live ended with $?\"; failed=1; }\n\
              exit $failed\n"
+        );
+    }
+
+    #[test]
+    fn what_failed_runs_alone() {
+        let programs = [Artifact {
+            name: "truth".to_owned(),
+            test: true,
+            path: "/host/truth".into(),
+        }];
+        let failures = ["a::b", "c"].map(|name| Failure::death("truth", name));
+        assert_eq!(
+            second_script(&programs, &failures),
+            "exec 2>&1\n\
+             echo 'tests in truth'\n\
+             /guest/tests/truth --test-threads=1 --color never --exact 'a::b'\n\
+             echo 'tests in truth'\n\
+             /guest/tests/truth --test-threads=1 --color never --exact 'c'\n\
+             exit 0\n"
         );
     }
 }

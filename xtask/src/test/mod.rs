@@ -1,8 +1,11 @@
 //! The rings of tests: units on the host, whole binaries on this kernel, and the same
 //! binaries on each guest kernel. Each ring runs even when one before it failed.
 
+mod again;
+mod failures;
 mod guests;
 mod native;
+mod outcome;
 mod summary;
 mod unit;
 
@@ -10,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use self::summary::Tally;
+use self::outcome::Outcome;
 use crate::{build, cache::Cache, guest_build, setup::kernels::Series, vm::MachineOptions};
 
 /// Options of `cargo xtask test`.
@@ -43,8 +46,8 @@ enum Ring {
     Vm,
 }
 
-/// Runs the tests and returns 0 when all passed, else 1. The last line that is printed
-/// is the sum over all rings.
+/// Runs the tests and returns 0 when all passed, else 1. The last lines that are printed
+/// name what failed, and the very last is the sum over all rings.
 ///
 /// # Errors
 /// When something cannot be provided, built or started.
@@ -57,7 +60,7 @@ pub(crate) fn run(options: &Options) -> Result<i32> {
         arguments,
     } = options;
     let chosen = |candidate: Ring| ring.is_none_or(|ring| ring == candidate);
-    let mut sum = Tally::default();
+    let mut sum = Outcome::default();
     if ring.is_none() {
         // First, because everything that embeds the object would be built again after it.
         build::bpf_object()?;
@@ -81,6 +84,6 @@ pub(crate) fn run(options: &Options) -> Result<i32> {
             sum += guests::run(&plan, kernels)?;
         }
     }
-    println!("\n{sum}");
-    Ok(i32::from(sum.failed > 0))
+    sum.print();
+    Ok(i32::from(sum.tally.failed > 0))
 }

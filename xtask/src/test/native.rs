@@ -5,7 +5,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::{summary::Tally, unit::echoed};
+use super::{
+    again::{self, SecondTry},
+    outcome::Outcome,
+    unit::{echo, echoed},
+};
 use crate::{
     build,
     cache::Cache,
@@ -20,34 +24,49 @@ use crate::{
 ///
 /// # Errors
 /// When the release binary cannot be built, or a test binary not be started.
-pub(super) fn run(programs: &[Artifact], arguments: &[String]) -> Result<Tally> {
+pub(super) fn run(programs: &[Artifact], arguments: &[String]) -> Result<Outcome> {
     let sharestat = build::release(false)?;
     // Tests that ask for something that cannot be had say that they are skipped.
     if let Err(error) = Cache::open().and_then(|cache| setup::for_native_tests(&cache)) {
         println!("not all could be provided: {error:#}");
     }
     let given = given();
-    let mut tally = Tally::default();
+    let mut sum = Outcome::default();
     for Artifact { name, path, .. } in programs.iter().filter(|program| program.test) {
         println!("\nnative: {name}");
-        // What tests say about being skipped goes to their standard error.
-        let mut command = as_root("sh");
-        command
-            .args(["-c", "exec env \"$@\" 2>&1", "sh"])
-            .arg(format!("SHARESTAT_BIN={}", sharestat.display()))
-            .arg("RUST_BACKTRACE=1")
-            .args(
-                given
-                    .iter()
-                    .map(|(variable, path)| format!("{variable}={}", path.display())),
-            )
-            .arg(path)
-            .arg("--test-threads=1")
-            .args(arguments)
-            .current_dir(workspace::root());
-        tally += echoed(&mut command)?;
+        let command = || {
+            // What tests say about being skipped goes to their standard error.
+            let mut command = as_root("sh");
+            command
+                .args(["-c", "exec env \"$@\" 2>&1", "sh"])
+                .arg(format!("SHARESTAT_BIN={}", sharestat.display()))
+                .arg("RUST_BACKTRACE=1")
+                .args(
+                    given
+                        .iter()
+                        .map(|(variable, path)| format!("{variable}={}", path.display())),
+                )
+                .arg(path)
+                .arg("--test-threads=1")
+                .current_dir(workspace::root());
+            command
+        };
+        let (summary, tally) = echoed(command().args(arguments))?;
+        let mut failures = summary.failures();
+        let due = again::is_due(&failures, tally.failed, arguments);
+        for failure in &mut failures {
+            name.clone_into(&mut failure.binary);
+            if due {
+                let mut second = SecondTry::default();
+                echo(command().args(["--exact", &failure.name]), |line| {
+                    second.take(line);
+                })?;
+                failure.end = second.end();
+            }
+        }
+        sum += Outcome::new("native", tally, failures);
     }
-    Ok(tally)
+    Ok(sum)
 }
 
 /// What tests find in their environment: a Python with packages, and root filesystems.

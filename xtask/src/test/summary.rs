@@ -7,9 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::failures::{Failure, Failures};
+
 /// What a test that cannot run here prints, followed by its name and the reason. It
 /// passes for libtest, and is counted as skipped here.
-const SKIPPED: &str = "skipped: ";
+pub(super) const SKIPPED: &str = "skipped: ";
 
 /// Tests that are named as the slowest.
 const SLOWEST: usize = 5;
@@ -21,6 +23,8 @@ pub(crate) struct Tally {
     pub(crate) passed: u64,
     /// Ran, and were not; or were to run, and their binary died.
     pub(crate) failed: u64,
+    /// Those of `passed` that failed first, and were content when they ran again, alone.
+    pub(crate) on_second_try: u64,
     /// Ignored, or said why they cannot run here.
     pub(crate) skipped: u64,
 }
@@ -30,10 +34,12 @@ impl AddAssign for Tally {
         let Self {
             passed,
             failed,
+            on_second_try,
             skipped,
         } = other;
         self.passed += passed;
         self.failed += failed;
+        self.on_second_try += on_second_try;
         self.skipped += skipped;
     }
 }
@@ -43,12 +49,14 @@ impl fmt::Display for Tally {
         let Self {
             passed,
             failed,
+            on_second_try,
             skipped,
         } = self;
-        write!(
-            formatter,
-            "{passed} passed, {failed} failed, {skipped} skipped"
-        )
+        write!(formatter, "{passed} passed")?;
+        if *on_second_try > 0 {
+            write!(formatter, " ({on_second_try} of them on the second try)")?;
+        }
+        write!(formatter, ", {failed} failed, {skipped} skipped")
     }
 }
 
@@ -63,12 +71,14 @@ pub(crate) struct Summary {
     running: Option<String>,
     mark: Option<Instant>,
     took: Vec<(Duration, String)>,
+    failures: Failures,
 }
 
 impl Summary {
     /// Takes the next line.
     pub(crate) fn take(&mut self, line: &str) {
         self.time(line);
+        self.failures.take(line);
         if let Some(tally) = parse_result(line) {
             self.results.push(line.trim().to_owned());
             self.tally += tally;
@@ -117,6 +127,17 @@ impl Summary {
         tests
     }
 
+    /// The tests that failed, and those during which a binary died.
+    pub(crate) fn failures(&self) -> Vec<Failure> {
+        let mut failures = self.failures.found().to_vec();
+        if self.ended < self.started
+            && let Some(name) = &self.running
+        {
+            failures.push(Failure::death(self.failures.binary(), name));
+        }
+        failures
+    }
+
     /// The result lines of the binaries, as they were printed.
     pub(crate) fn results(&self) -> &[String] {
         &self.results
@@ -127,12 +148,14 @@ impl Summary {
         let Tally {
             passed,
             failed,
+            on_second_try,
             skipped,
         } = self.tally;
         let said_skipped = self.said_skipped.min(passed);
         Tally {
             passed: passed - said_skipped,
             failed: failed + self.started.saturating_sub(self.ended),
+            on_second_try,
             skipped: skipped + said_skipped,
         }
     }
@@ -159,6 +182,7 @@ fn parse_result(line: &str) -> Option<Tally> {
     Some(Tally {
         passed: count("passed")?,
         failed: count("failed")?,
+        on_second_try: 0,
         skipped: count("ignored")?,
     })
 }
@@ -186,6 +210,7 @@ mod tests {
             Tally {
                 passed: 2,
                 failed: 1,
+                on_second_try: 0,
                 skipped: 1
             }
         );
@@ -204,6 +229,7 @@ mod tests {
             Tally {
                 passed: 1,
                 failed: 0,
+                on_second_try: 0,
                 skipped: 1
             }
         );
@@ -217,6 +243,7 @@ mod tests {
             Tally {
                 passed: 0,
                 failed: 1,
+                on_second_try: 0,
                 skipped: 0
             }
         );

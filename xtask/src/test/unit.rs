@@ -2,20 +2,23 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context, Result};
 
-use super::summary::{Summary, Tally};
+use super::{
+    outcome::Outcome,
+    summary::{Summary, Tally},
+};
 use crate::{process::not_started, workspace};
 
 /// Runs library, binary and documentation tests of all host crates.
 ///
 /// # Errors
 /// When cargo cannot be started or its output not be read.
-pub(super) fn run(arguments: &[String]) -> Result<Tally> {
-    let mut tally = Tally::default();
+pub(super) fn run(arguments: &[String]) -> Result<Outcome> {
+    let mut sum = Outcome::default();
     for kinds in [&["--lib", "--bins"][..], &["--doc"]] {
         let mut cargo = workspace::cargo("test");
         cargo
@@ -23,9 +26,10 @@ pub(super) fn run(arguments: &[String]) -> Result<Tally> {
             .args(kinds)
             .arg("--")
             .args(arguments);
-        tally += echoed(&mut cargo)?;
+        let (summary, tally) = echoed(&mut cargo)?;
+        sum += Outcome::new("unit", tally, summary.failures());
     }
-    Ok(tally)
+    Ok(sum)
 }
 
 /// Runs a command that prints what libtest prints, shows it, and adds it up. A failure
@@ -33,12 +37,26 @@ pub(super) fn run(arguments: &[String]) -> Result<Tally> {
 ///
 /// # Errors
 /// When the command cannot be started or its output not be read.
-pub(super) fn echoed(command: &mut Command) -> Result<Tally> {
+pub(super) fn echoed(command: &mut Command) -> Result<(Summary, Tally)> {
+    let mut summary = Summary::default();
+    let status = echo(command, |line| summary.take(line))?;
+    let mut tally = summary.tally();
+    if !status.success() && tally.failed == 0 {
+        println!("the tests ended with {status}");
+        tally.failed = 1;
+    }
+    Ok((summary, tally))
+}
+
+/// Runs a command, shows what it prints, and hands over each line.
+///
+/// # Errors
+/// When the command cannot be started or its output not be read.
+pub(super) fn echo(command: &mut Command, mut take: impl FnMut(&str)) -> Result<ExitStatus> {
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| not_started(command, &error))?;
-    let mut summary = Summary::default();
     if let Some(stdout) = child.stdout.take() {
         let mut reader = BufReader::new(stdout);
         let mut line = Vec::new();
@@ -49,15 +67,9 @@ pub(super) fn echoed(command: &mut Command) -> Result<Tally> {
         {
             let text = String::from_utf8_lossy(&line);
             print!("{text}");
-            summary.take(text.trim_end());
+            take(text.trim_end());
             line.clear();
         }
     }
-    let status = child.wait().context("the tests cannot be waited for")?;
-    let mut tally = summary.tally();
-    if !status.success() && tally.failed == 0 {
-        println!("the tests ended with {status}");
-        tally.failed = 1;
-    }
-    Ok(tally)
+    child.wait().context("the tests cannot be waited for")
 }
