@@ -92,9 +92,18 @@ fn bucket(nanoseconds: u64) -> usize {
 
 #[inline(always)]
 fn finish(hook: u32, started: u64) {
-    if started == 0 {
-        return;
+    if started != 0 {
+        note_cost(hook, started);
     }
+}
+
+/// Counts the cost of a sampled call.
+///
+/// A global function, which the verifier walks once; inside a hook it would walk every
+/// way through [`bucket`] for every state in which the hook can end.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn note_cost(hook: u32, started: u64) -> u64 {
     // SAFETY: a helper without arguments.
     let elapsed = unsafe { bpf_ktime_get_ns() }.wrapping_sub(started);
     if let Some(buckets) = HOOK_COST.get_ptr_mut(hook) {
@@ -102,6 +111,7 @@ fn finish(hook: u32, started: u64) {
         // SAFETY: a map value of this CPU, position masked.
         unsafe { (*buckets)[position] = (*buckets)[position].wrapping_add(1) }
     }
+    0
 }
 
 /// `trace_mm_filemap_add_to_page_cache(folio)`, inside `filemap_add_folio`: contents

@@ -209,11 +209,11 @@ fn hash_one(work: &mut Work, index: u64) -> (u8, u64) {
     }
     let frame = frame_of(address) + (index - work.folio.index());
     // SAFETY: the scratch page belongs to this worker.
-    if !unsafe { contents::load(&raw mut work.page, frame, index, work.size) } {
+    let hash = unsafe { contents::hash(&raw mut work.page, frame, index, work.size) };
+    let Some(hash) = hash else {
         count(Counter::CopyFaulted, 1);
         return (page_status::UNREADABLE, 0);
-    }
-    let hash = contents::hash_of_page(&raw const work.page);
+    };
     // Marked before the second look: whoever dirties the page after that look clears
     // the mark himself.
     frame_state::set_hashed(frame);

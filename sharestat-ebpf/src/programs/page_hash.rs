@@ -1,13 +1,10 @@
-//! XXH64 of a page in ten registers.
+//! The rounds of XXH64 in ten registers.
 //!
 //! What `sharestat_ebpf::xxh64` computes. BPF has ten registers and no rotation; the
 //! compiler keeps more values than fit, spills, and needs 42 instructions for four words;
 //! these are 34. The proof at start-up compares both.
 
-use sharestat_ebpf::{
-    PAGE_WORDS,
-    xxh64::{PRIME_1, PRIME_2, finish, lanes},
-};
+use sharestat_ebpf::xxh64::{PRIME_1, PRIME_2};
 
 /// `lane = rotate_left(lane + word * PRIME_2, 31) * PRIME_1`, the word at `$offset`.
 macro_rules! round {
@@ -37,11 +34,14 @@ macro_rules! round {
     };
 }
 
-/// Hash of the page.
+/// Takes `WORDS` words, a multiple of eight, into the lanes of a hash.
+///
+/// # Safety
+/// `from` must be valid for as many words.
 #[inline(always)]
-pub(crate) fn xxh64(page: &[u64; PAGE_WORDS], seed: u64) -> u64 {
-    let [mut lane_1, mut lane_2, mut lane_3, mut lane_4] = lanes(seed);
-    // SAFETY: reads 64 rounds of 64 bytes from a page; the verifier follows every one.
+pub(crate) unsafe fn take<const WORDS: usize>(from: *const u64, lanes: &mut [u64; 4]) {
+    let [lane_1, lane_2, lane_3, lane_4] = lanes;
+    // SAFETY: by contract; the verifier follows every round.
     unsafe {
         core::arch::asm!(
             "2:",
@@ -55,18 +55,18 @@ pub(crate) fn xxh64(page: &[u64; PAGE_WORDS], seed: u64) -> u64 {
             round!("lane_4", "56"),
             "{from} += 64",
             "{times} += 1",
-            "if {times} < 64 goto 2b",
-            lane_1 = inout(reg) lane_1,
-            lane_2 = inout(reg) lane_2,
-            lane_3 = inout(reg) lane_3,
-            lane_4 = inout(reg) lane_4,
+            "if {times} < {all} goto 2b",
+            lane_1 = inout(reg) *lane_1,
+            lane_2 = inout(reg) *lane_2,
+            lane_3 = inout(reg) *lane_3,
+            lane_4 = inout(reg) *lane_4,
             prime_1 = in(reg) PRIME_1,
             prime_2 = in(reg) PRIME_2,
-            from = inout(reg) page.as_ptr() => _,
+            from = inout(reg) from => _,
             times = inout(reg) 0_u64 => _,
+            all = const WORDS / 8,
             word = out(reg) _,
             options(nostack, readonly),
         );
     }
-    finish([lane_1, lane_2, lane_3, lane_4])
 }

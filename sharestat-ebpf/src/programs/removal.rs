@@ -99,12 +99,12 @@ unsafe extern "C" fn hash_next(number: u64, run: *mut PageRun) -> i64 {
     let scratch = unsafe { &mut *run.scratch };
     let (frame, index) = (run.frame + number, run.index + number);
     // SAFETY: the page belongs to this CPU's scratch.
-    if !unsafe { contents::load(&raw mut scratch.page, frame, index, run.size) } {
+    let hash = unsafe { contents::hash(&raw mut scratch.page, frame, index, run.size) };
+    let Some(hash) = hash else {
         count(Counter::CopyFaulted, 1);
         return 1;
-    }
-    scratch.record.hashes[number as usize & (HASHED_EVENT_PAGES - 1)] =
-        contents::hash_of_page(&raw const scratch.page);
+    };
+    scratch.record.hashes[number as usize & (HASHED_EVENT_PAGES - 1)] = hash;
     run.hashed = number + 1;
     0
 }

@@ -49,6 +49,7 @@ fn barrier() {
 
 /// Where a run goes and what it says, besides its pages.
 #[derive(Clone, Copy)]
+#[repr(C)]
 pub(crate) struct Announcement {
     pub(crate) kind: u8,
     pub(crate) cause: u8,
@@ -99,12 +100,24 @@ pub(crate) fn send_hashed(event: &HashedEvent) {
 /// Fills `event` from an announcement; false when the inode cannot be read or is hugetlbfs.
 #[inline(always)]
 pub(crate) fn describe(event: &mut Event, said: &Announcement) -> bool {
+    describe_event(event, said) != 0
+}
+
+/// [`describe`] as a global function, which the verifier walks once per program.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn describe_event(event: *mut Event, said: *const Announcement) -> u64 {
+    if event.is_null() || said.is_null() {
+        return 0;
+    }
+    // SAFETY: not null, and the verifier checked that callers hand over whole values.
+    let (event, said) = unsafe { (&mut *event, &*said) };
     let Some(inode) = Inode::of_mapping(said.mapping) else {
         count(Counter::InodeUnreadable, 1);
-        return false;
+        return 0;
     };
     if inode.is_hugetlb() {
-        return false;
+        return 0;
     }
     event.kind = said.kind;
     event.cause = said.cause;
@@ -128,7 +141,7 @@ pub(crate) fn describe(event: &mut Event, said: &Announcement) -> bool {
     // SAFETY: helpers without arguments.
     event.time_ns = unsafe { bpf_ktime_get_ns() };
     event.subvolume = inode.subvolume();
-    true
+    1
 }
 
 /// Adds one folio to this CPU's pending run, or sends that and starts another.
