@@ -91,7 +91,12 @@ fn print(
     };
     loop {
         player.go_to(at).map_err(failure)?;
-        let go = printer.take(&player.moment());
+        let go = if at >= length {
+            // A recording that was cut may end while pages wait to be hashed.
+            printer.take_as_it_is(&player.moment())
+        } else {
+            printer.take(&player.moment())
+        };
         if go == Go::Stop || at >= length {
             if player.deviations() > 0 && !common.quiet {
                 eprintln!(

@@ -1,6 +1,7 @@
 //! Pictures in a pipe: text as `top -b` prints it, or one report per picture.
 
 use std::{
+    cell::Cell,
     io::{self, ErrorKind, Write as _},
     time::{Duration, Instant},
 };
@@ -33,7 +34,7 @@ const ONCE_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) fn print(live: Live, arguments: &ShowArgs, files: &List) -> Result<Exit, Failure> {
     let runtime = runtime::new()?;
     let mut printer = Printer::new(arguments, files, Host::read());
-    let mut interrupted = false;
+    let interrupted = Cell::new(false);
     let (requests, requested) = mpsc::channel(4);
     runtime.block_on(async {
         let interrupts = async {
@@ -49,17 +50,24 @@ pub(super) fn print(live: Live, arguments: &ShowArgs, files: &List) -> Result<Ex
                 _ = terminate.recv() => {}
             }
             // What was measured until now is printed.
+            interrupted.set(true);
             let _ = requests.send(Request::Now).await;
             let _ = requests.send(Request::Stop).await;
-            interrupted = true;
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            measured = live.run(requested, |view| printer.take(&Moment::from(view))) => measured,
+            measured = live.run(requested, |view| {
+                let moment = Moment::from(view);
+                if interrupted.get() {
+                    printer.take_as_it_is(&moment)
+                } else {
+                    printer.take(&moment)
+                }
+            }) => measured,
             () = interrupts => Ok(()),
         }
     })?;
-    printer.end(interrupted)
+    printer.end(interrupted.get())
 }
 
 pub(super) struct Printer<'a> {
@@ -101,6 +109,11 @@ impl<'a> Printer<'a> {
         if self.arguments.once && !self.is_settled(view) {
             return Go::On;
         }
+        self.take_as_it_is(view)
+    }
+
+    /// Prints a view that no better one follows.
+    pub(super) fn take_as_it_is(&mut self, view: &Moment<'_>) -> Go {
         if let Err(failure) = self.write(view) {
             self.failed = Some(failure);
             return Go::Stop;
