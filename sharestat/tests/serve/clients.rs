@@ -20,6 +20,9 @@ fn memory(pid: u32) -> u64 {
     word.and_then(|word| word.parse().ok()).expect("a number")
 }
 
+/// Most storms until memory stands still.
+const ROUNDS: u32 = 12;
+
 #[test]
 fn who_never_reads_or_never_asks_is_cut_and_the_others_are_answered() {
     if cannot_run() {
@@ -102,15 +105,25 @@ fn a_storm_of_scrapes_takes_no_memory_and_does_not_hold_up_the_collector() {
             sum.sum()
         })
     };
-    // What is kept for each connection is there after the first.
-    storm(Duration::from_millis(500));
-    let before = memory(served.pid());
     let then = served.metrics();
-    let answers = storm(Duration::from_secs(3));
-    let (after, now) = (memory(served.pid()), served.metrics());
-    println!("{answers} answers in 3 s, {before} to {after} KiB");
-    assert!(answers > 100, "{answers}");
-    assert!(after < before + 4096, "{before} KiB grew to {after} KiB");
+    // What is kept for each connection, and what the allocator holds back for each thread,
+    // is there after some rounds; what a request leaves behind would grow with every one.
+    let mut held = memory(served.pid());
+    let first = held;
+    let settled = (0..ROUNDS).any(|round| {
+        let answers = storm(Duration::from_secs(1));
+        let now = memory(served.pid());
+        println!("round {round}: {answers} answers, {held} to {now} KiB");
+        assert!(answers > 30, "{answers}");
+        let grew = now.saturating_sub(held);
+        held = now;
+        grew < 512
+    });
+    assert!(
+        settled && held < first + 16 * 1024,
+        "{first} KiB grew to {held} KiB"
+    );
+    let now = served.metrics();
     let moved = |name| {
         now.sum(name)
             .zip(then.sum(name))
@@ -118,7 +131,7 @@ fn a_storm_of_scrapes_takes_no_memory_and_does_not_hold_up_the_collector() {
     };
     let sampled = moved("sharestat_sample_timestamp_seconds");
     assert!(
-        sampled.is_some_and(|seconds| seconds > 1.0),
+        sampled.is_some_and(|seconds| seconds > 0.5),
         "no samples during the storm: {sampled:?}"
     );
     assert_eq!(moved("sharestat_events_lost_total"), Some(0.0));
