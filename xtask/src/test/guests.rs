@@ -2,8 +2,6 @@
 //! there are cores.
 
 use std::{
-    fmt::Write as _,
-    path::Path,
     sync::Mutex,
     thread,
     time::{Duration, Instant},
@@ -15,12 +13,12 @@ use super::{
     again::{self, SecondTry},
     failures::{Failure, TESTS_IN},
     outcome::Outcome,
+    script::{self, Share},
     summary::{Summary, Tally},
 };
 use crate::{
     cache::Cache,
     guest_build::Artifact,
-    process::shell_words,
     setup::{
         self,
         kernels::{self, Kernel, Series},
@@ -67,10 +65,15 @@ pub(super) fn run(plan: &Plan<'_>, series: &[Series]) -> Result<Outcome> {
         return Ok(Outcome::default());
     }
     setup::for_guests(plan.cache)?;
-    let kernels = series
+    let mut kernels = series
         .iter()
-        .map(|&series| Ok(kernels::provide(plan.cache, series)?.0))
+        .map(|&one| {
+            let share = share_of(one, series, plan.arguments);
+            Ok((kernels::provide(plan.cache, one)?.0, share))
+        })
         .collect::<Result<Vec<_>>>()?;
+    // The longest runs first: then the processors are done at about the same time.
+    kernels.sort_by_key(|&(_, share)| share != Share::Whole);
     let waiting = Mutex::new(kernels.into_iter());
     let next = || waiting.lock().ok().and_then(|mut kernels| kernels.next());
     let workers = thread::available_parallelism().map_or(1, usize::from);
@@ -79,7 +82,7 @@ pub(super) fn run(plan: &Plan<'_>, series: &[Series]) -> Result<Outcome> {
             .map(|_| {
                 scope.spawn(|| {
                     std::iter::from_fn(next)
-                        .map(|kernel| boot(plan, kernel))
+                        .map(|(kernel, share)| boot(plan, kernel, share))
                         .collect::<Vec<_>>()
                 })
             })
@@ -99,13 +102,27 @@ pub(super) fn run(plan: &Plan<'_>, series: &[Series]) -> Result<Outcome> {
     Ok(sum)
 }
 
-fn boot(plan: &Plan<'_>, kernel: Kernel) -> Report {
+/// What `kernel`, one of `chosen`, runs. Who names tests gets them on every kernel.
+fn share_of(kernel: Series, chosen: &[Series], arguments: &[String]) -> Share {
+    let older = chosen.iter().any(|&other| other < kernel);
+    let newer = chosen.iter().any(|&other| other > kernel);
+    if older && newer && arguments.is_empty() {
+        Share::OfThisKernel
+    } else {
+        Share::Whole
+    }
+}
+
+fn boot(plan: &Plan<'_>, kernel: Kernel, share: Share) -> Report {
     let begun = Instant::now();
+    if let Some(remark) = share.remark() {
+        println!("[{}] {remark}", kernel.series);
+    }
     let mut summary = Summary::default();
     let ending = boot_for(
         plan,
         &kernel,
-        script(plan.programs, plan.arguments),
+        script::of_all(plan.programs, plan.arguments, share),
         |line| {
             summary.take(line);
         },
@@ -151,7 +168,7 @@ fn boot_for(
 
 /// Gives each test of `failures` a second try, alone, in one fresh guest.
 fn try_again(plan: &Plan<'_>, kernel: &Kernel, failures: &mut [Failure]) {
-    let script = second_script(plan.programs, failures);
+    let script = script::of_failed(plan.programs, failures);
     let mut tries: Vec<SecondTry> = Vec::new();
     let ending = boot_for(plan, kernel, script, |line| {
         if line.starts_with(TESTS_IN) {
@@ -170,56 +187,8 @@ fn try_again(plan: &Plan<'_>, kernel: &Kernel, failures: &mut [Failure]) {
 fn cargo(program: &Artifact) -> Cargo {
     Cargo {
         from: program.path.clone(),
-        to: place(program),
+        to: script::place(program),
     }
-}
-
-fn place(program: &Artifact) -> String {
-    let folder = if program.test { "/guest/tests" } else { "/bin" };
-    format!("{folder}/{}", program.name)
-}
-
-/// The shell script that runs all test binaries, one test at a time: they share the page
-/// cache. It fails when one fails.
-fn script(programs: &[Artifact], arguments: &[String]) -> String {
-    let mut script = String::from("exec 2>&1\nfailed=0\n");
-    for program in programs.iter().filter(|program| program.test) {
-        let place = place(program);
-        let name = Path::new(&place)
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy();
-        let arguments = shell_words(arguments);
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            script,
-            "echo '{TESTS_IN}{name}'\n{place} --test-threads=1 --color never {arguments} || {{ \
-             echo \"{name} ended with $?\"; failed=1; }}"
-        );
-    }
-    script.push_str("exit $failed\n");
-    script
-}
-
-/// The shell script that runs each failed test once more, by itself.
-fn second_script(programs: &[Artifact], failures: &[Failure]) -> String {
-    let mut script = String::from("exec 2>&1\n");
-    for failure in failures {
-        let program = programs
-            .iter()
-            .find(|program| program.test && program.name == failure.binary);
-        if let Some(program) = program {
-            let _ = writeln!(
-                script,
-                "echo '{TESTS_IN}{}'\n{} --test-threads=1 --color never --exact {}",
-                program.name,
-                place(program),
-                shell_words(std::slice::from_ref(&failure.name))
-            );
-        }
-    }
-    script.push_str("exit 0\n");
-    script
 }
 
 /// Prints how the tests went on one kernel and returns their sum; a guest that did not
@@ -279,40 +248,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn script_runs_every_test_and_fails_with_one() {
-        let programs =
-            [("sharestat", false), ("scan", true), ("live", true)].map(|(name, test)| Artifact {
-                name: name.to_owned(),
-                test,
-                path: format!("/host/{name}").into(),
-            });
-        assert_eq!(
-            script(&programs, &["overlay".to_owned()]),
-            "exec 2>&1\nfailed=0\n\
-             echo 'tests in scan'\n/guest/tests/scan --test-threads=1 --color never 'overlay' || { \
-             echo \"scan ended with $?\"; failed=1; }\n\
-             echo 'tests in live'\n/guest/tests/live --test-threads=1 --color never 'overlay' || { \
-             echo \"live ended with $?\"; failed=1; }\n\
-             exit $failed\n"
-        );
-    }
-
-    #[test]
-    fn what_failed_runs_alone() {
-        let programs = [Artifact {
-            name: "truth".to_owned(),
-            test: true,
-            path: "/host/truth".into(),
-        }];
-        let failures = ["a::b", "c"].map(|name| Failure::death("truth", name));
-        assert_eq!(
-            second_script(&programs, &failures),
-            "exec 2>&1\n\
-             echo 'tests in truth'\n\
-             /guest/tests/truth --test-threads=1 --color never --exact 'a::b'\n\
-             echo 'tests in truth'\n\
-             /guest/tests/truth --test-threads=1 --color never --exact 'c'\n\
-             exit 0\n"
-        );
+    fn the_oldest_and_the_newest_run_all() {
+        let share = |kernel, chosen: &[Series]| share_of(kernel, chosen, &[]);
+        assert_eq!(share(Series::V6_1, &Series::ALL), Share::Whole);
+        assert_eq!(share(Series::V6_12, &Series::ALL), Share::OfThisKernel);
+        assert_eq!(share(Series::V7_2, &Series::ALL), Share::OfThisKernel);
+        assert_eq!(share(Series::V7_3, &Series::ALL), Share::Whole);
+        assert_eq!(share(Series::V7_2, &[Series::V7_2]), Share::Whole);
+        let named = share_of(Series::V7_2, &Series::ALL, &["overlay".to_owned()]);
+        assert_eq!(named, Share::Whole);
     }
 }

@@ -6,6 +6,7 @@ mod failures;
 mod guests;
 mod native;
 mod outcome;
+mod script;
 mod summary;
 mod unit;
 
