@@ -353,3 +353,23 @@ fn progress_is_a_line_on_a_terminal_and_nothing_elsewhere() {
         "{quiet:?}"
     );
 }
+
+#[test]
+fn a_recording_that_ends_while_pages_wait_to_be_hashed_has_a_picture() {
+    let place = Place::new();
+    fs::write(place.at("cut.ssr"), &RECORDING[..80_000]).expect("a file");
+    let played = Command::new(program())
+        .args(["top", "--once", "--format", "json", "--replay"])
+        .arg(place.at("cut.ssr"))
+        .output()
+        .expect("it starts");
+    assert!(played.status.success(), "{played:?}");
+    let said = String::from_utf8_lossy(&played.stderr);
+    assert!(said.contains("was cut after"), "{said}");
+    let report: Value = serde_json::from_slice(&played.stdout).expect("one report");
+    let waiting = report["coverage"]["skipped"]["budget"].as_u64();
+    assert!(
+        waiting.is_some_and(|pages| pages > 0),
+        "no page waits where the recording is cut: the demo is another, cut it elsewhere"
+    );
+}

@@ -12,13 +12,14 @@ use aya_ebpf::{
 };
 use core::ffi::c_void;
 use sharestat_ebpf::{
+    PAGE_WORDS,
     counters::Counter,
     records::{FRAME_BATCH, FrameBatch, FrameRecord, frame_flags, memcg_id},
 };
 
 use super::{
     access,
-    contents::{Page, repeat},
+    contents::repeat,
     counters::count,
     folio::{Folio, structure_of},
     frame_state,
@@ -44,7 +45,7 @@ pub(crate) struct Walk {
     memcg_data: u64,
     memcg: u64,
     /// 64 page structures of 64 bytes each.
-    structures: Page,
+    structures: [u64; PAGE_WORDS],
 }
 
 #[map]
@@ -62,8 +63,8 @@ struct Worker {
 
 /// `mapping` and first word of a page structure in the scratch copy.
 #[inline(always)]
-fn glance(scratch: &Page, position: usize, offset: u64) -> u64 {
-    scratch.words[(position * 8 + (offset >> 3) as usize) & 511]
+fn glance(scratch: &[u64; PAGE_WORDS], position: usize, offset: u64) -> u64 {
+    scratch[(position * 8 + (offset >> 3) as usize) & 511]
 }
 
 /// Context of [`check_mark`].

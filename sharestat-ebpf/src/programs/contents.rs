@@ -20,7 +20,7 @@ const STRIDES: usize = PAGE_SIZE / STRIDE as usize;
 /// One page of scratch memory, and how far its hash is.
 #[repr(C)]
 pub(crate) struct Page {
-    pub(crate) words: [u64; PAGE_WORDS],
+    words: [u64; PAGE_WORDS],
     lanes: [u64; 4],
     /// Where the page is copied from; 0 when it has been copied.
     from: u64,

@@ -26,7 +26,7 @@ pub(crate) struct Failure {
 pub(crate) enum End {
     /// It counts.
     Failed,
-    /// Its binary died, and took the tests after it along.
+    /// Its binary did not end by itself, and took the tests after it along.
     Died,
     /// The test passed when it ran again, alone.
     Passed,
@@ -55,7 +55,7 @@ impl Failure {
         } = self;
         let end = match end {
             End::Failed => "failed",
-            End::Died => "failed: its binary died",
+            End::Died => "failed: its binary did not end by itself",
             End::Passed => "failed, and passed when it ran again",
         };
         println!("[{place}] {binary} {name}: {end}");

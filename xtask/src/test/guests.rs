@@ -166,11 +166,18 @@ fn boot_for(
     vm::boot(plan.cache, &guest, Output::Lines(&mut shown))
 }
 
+/// Longest time for all second tries of a guest: a test takes two minutes at most.
+const SECOND_TRIES: Duration = Duration::from_mins(10);
+
 /// Gives each test of `failures` a second try, alone, in one fresh guest.
 fn try_again(plan: &Plan<'_>, kernel: &Kernel, failures: &mut [Failure]) {
+    let plan = Plan {
+        time_out: plan.time_out.min(SECOND_TRIES),
+        ..*plan
+    };
     let script = script::of_failed(plan.programs, failures);
     let mut tries: Vec<SecondTry> = Vec::new();
-    let ending = boot_for(plan, kernel, script, |line| {
+    let ending = boot_for(&plan, kernel, script, |line| {
         if line.starts_with(TESTS_IN) {
             tries.push(SecondTry::default());
         } else if let Some(second) = tries.last_mut() {
